@@ -1,0 +1,1 @@
+"""Image to a dict of feature levels."""

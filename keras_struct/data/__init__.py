@@ -1,0 +1,1 @@
+"""Readers, tf.data pipelines and the synthetic shapes world."""

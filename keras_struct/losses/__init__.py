@@ -1,0 +1,1 @@
+"""Losses on raw predictions and padded ground truth."""

@@ -1,0 +1,1 @@
+"""Evaluation of results against the ground truth."""

@@ -1,0 +1,2 @@
+"""The keras-struct command."""
+__version__ = "0.1.0"
