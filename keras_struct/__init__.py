@@ -1,11 +1,11 @@
 """Structured prediction for Keras 3: boxes, masks, label maps, poses, tracks, words and tags.
 
-    import keras_struct as ks
+import keras_struct as ks
 
-    train = ks.data.voc("cells/", split="train")
-    model = ks.models.SSD("mobilenet_v2", num_classes=len(train.class_names), image_size=320)
-    model.compile("adamw")
-    model.fit(train.batches(16, image_size=320, augment=True), epochs=60)
+train = ks.data.voc("cells/", split="train")
+model = ks.models.SSD("mobilenet_v2", num_classes=len(train.class_names), image_size=320)
+model.compile("adamw")
+model.fit(train.batches(16, image_size=320, augment=True), epochs=60)
 """
 
 import importlib

@@ -1,1 +1,5 @@
-"""One family a folder."""
+"""One family a folder; `create` builds any of them by name."""
+
+from keras_struct.models.catalog import create as create
+from keras_struct.models.catalog import names as names
+from keras_struct.models.ssd import SSD as SSD

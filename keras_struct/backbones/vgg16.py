@@ -1,0 +1,82 @@
+"""VGG16 with its fully connected layers turned into dilated convolutions."""
+
+import keras
+import numpy as np
+
+from keras_struct.backbones.pixels import scale_pixels
+
+
+def reduced_vgg16(images, weights=None):
+    """Levels of the "reduced" VGG16: P3 = conv4_3, P4 = fc7.
+
+    pool5 is 3x3 at stride 1, fc6 is a 3x3 convolution with 1024 channels and dilation 6, fc7 is
+    1x1. Pooling rounds up, as Caffe's does: 300 pixels give 38 x 38 at conv4_3.
+
+    Args:
+        images: Keras tensor (B, S, S, 3), RGB in 0..255.
+        weights: None, "imagenet", or the path of a `keras.applications.VGG16` weights file. With
+            the fully connected layers in it, fc6 and fc7 are sub-sampled from them.
+
+    Returns:
+        {"P3": (B, S/8, S/8, 512), "P4": (B, S/16, S/16, 1024)} Keras tensors.
+
+    Source: Liu et al. 2016, arXiv:1512.02325, section 3; Chen et al. 2015, arXiv:1412.7062.
+    """
+    vgg = _load_vgg(weights)
+    x = scale_pixels(images, "caffe")
+    levels = {}
+    for layer in vgg.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            x = layer(x)
+        elif layer.name == "block5_pool":
+            x = keras.layers.MaxPooling2D(3, strides=1, padding="same", name="pool5")(x)
+        elif isinstance(layer, keras.layers.MaxPooling2D):
+            x = keras.layers.MaxPooling2D(2, padding="same", name=layer.name)(x)
+        if layer.name == "block4_conv3":
+            levels["P3"] = x
+    fc6 = keras.layers.Conv2D(
+        1024, 3, dilation_rate=6, padding="same", activation="relu", name="fc6"
+    )
+    fc7 = keras.layers.Conv2D(1024, 1, activation="relu", name="fc7")
+    levels["P4"] = fc7(fc6(x))
+    names = [layer.name for layer in vgg.layers]
+    if "fc1" in names:
+        fc6.set_weights(subsample_dense(*vgg.get_layer("fc1").get_weights(), (7, 7, 512), 3))
+        fc7.set_weights(subsample_dense(*vgg.get_layer("fc2").get_weights(), (1, 1, 4096), 1))
+    return levels
+
+
+def subsample_dense(kernel, bias, input_shape, step, num_outputs=1024):
+    """Turn a dense layer on a feature map into a sparser convolution.
+
+    Every `step`-th position and evenly spaced channels are kept, as in the authors' "fc_reduced".
+
+    Args:
+        kernel: (h * w * c, n) array.
+        bias: (n,) array.
+        input_shape: (h, w, c) that the dense layer flattened.
+        step: int, the stride between kept kernel positions.
+        num_outputs: int, channels to keep, at the output and, of a dense input, at the input.
+
+    Returns:
+        [kernel (h/step, w/step, c', num_outputs), bias (num_outputs,)].
+    """
+    height, width, channels = input_shape
+    kernel = np.reshape(kernel, (height, width, channels, -1))[::step, ::step]
+    outputs = np.linspace(0, kernel.shape[-1], num_outputs, endpoint=False).astype(int)
+    if height == width == 1:  # its inputs are the outputs that the layer before has kept
+        inputs = np.linspace(0, channels, num_outputs, endpoint=False).astype(int)
+        kernel = kernel[:, :, inputs]
+    return [kernel[..., outputs], np.asarray(bias)[outputs]]
+
+
+def _load_vgg(weights):
+    if weights in (None, "imagenet"):
+        return keras.applications.VGG16(weights=weights, include_top=weights is not None)
+    vgg = keras.applications.VGG16(weights=None, include_top=False)
+    try:
+        vgg.load_weights(weights)
+    except ValueError:  # a file with the fully connected layers in it
+        vgg = keras.applications.VGG16(weights=None, include_top=True)
+        vgg.load_weights(weights)
+    return vgg

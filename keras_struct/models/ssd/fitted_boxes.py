@@ -1,0 +1,75 @@
+"""Default boxes fitted to a data set: k-means on box sizes with 1 - IoU as distance."""
+
+import numpy as np
+
+PYRAMID_COUNTS = {"P3": 4, "P4": 4, "P5": 2, "P6": 2}
+
+
+def fit_default_boxes(sizes, counts=None, seed=0, max_iterations=300):
+    """Cluster the sizes of a data set's boxes and give the smaller to the finer levels.
+
+    Args:
+        sizes: (N, 2) widths and heights in pixels of the network's input image.
+        counts: {"P3": boxes per cell, ...}, finest level first; None for 4, 4, 2, 2 on P3..P6.
+        seed: int, of the k-means++ start.
+        max_iterations: int, at which k-means ends if it has not settled before.
+
+    Returns:
+        ({"P3": ((width, height), ...), ...}, mean_iou): the sizes for `SSD(default_boxes=...)` and
+        the mean over boxes of the IoU with their best size, both centred alike.
+
+    Raises:
+        ValueError: if `sizes` is not (N, 2), positive, with at least as many rows as clusters.
+
+    Source: Redmon and Farhadi 2017 (YOLO9000), arXiv:1612.08242, section 2, dimension clusters.
+    """
+    counts = counts or PYRAMID_COUNTS
+    sizes = _check_sizes(np.asarray(sizes, "float64"), sum(counts.values()))
+    centres = _start(sizes, sum(counts.values()), np.random.default_rng(seed))
+    nearest = None
+    for _ in range(max_iterations):
+        previous, nearest = nearest, np.argmax(size_iou(sizes, centres), axis=1)
+        if previous is not None and np.array_equal(previous, nearest):
+            break
+        for index in range(len(centres)):
+            members = sizes[nearest == index]
+            if len(members):
+                centres[index] = np.median(members, axis=0)
+    centres = centres[np.argsort(centres.prod(axis=1))]
+    mean_iou = float(size_iou(sizes, centres).max(axis=1).mean())
+    ends = np.cumsum(list(counts.values()))
+    parts = np.split(np.round(centres, 1), ends[:-1])
+    levels = {
+        level: tuple((float(w), float(h)) for w, h in part)
+        for level, part in zip(counts, parts, strict=True)
+    }
+    return levels, mean_iou
+
+
+def size_iou(sizes, others):
+    """IoU (N, M) of boxes with widths and heights (N, 2) and (M, 2) that share their centre."""
+    overlap = np.minimum(sizes[:, None], others[None]).prod(axis=-1)
+    return overlap / (sizes.prod(axis=-1)[:, None] + others.prod(axis=-1)[None] - overlap)
+
+
+def _start(sizes, count, generator):
+    """k-means++: each next centre is drawn by its distance from those before."""
+    centres = sizes[generator.integers(len(sizes))][None]
+    while len(centres) < count:
+        distance = 1.0 - size_iou(sizes, centres).max(axis=1)
+        weight = distance + 1e-9  # all boxes alike: any will do
+        centres = np.vstack([centres, sizes[generator.choice(len(sizes), p=weight / weight.sum())]])
+    return centres
+
+
+def _check_sizes(sizes, count):
+    if sizes.ndim != 2 or sizes.shape[1] != 2 or not np.all(sizes > 0):
+        raise ValueError(
+            f"`sizes` must be (N, 2) positive widths and heights. Received: shape {sizes.shape}."
+        )
+    if len(sizes) < count:
+        raise ValueError(
+            f"`sizes` must hold at least as many boxes as clusters. Received: {len(sizes)} boxes "
+            f"for {count} clusters. Ask for fewer boxes per level (`counts`)."
+        )
+    return sizes
