@@ -1,0 +1,244 @@
+"""`keras-struct benchmark`: speed, size, memory and accuracy of every artefact of a model.
+
+    keras-struct benchmark --model=runs/cells --data=voc:cells/ --report=report.html
+
+Exits with 0 if every row could be measured as far as this machine can, with 1 if a row failed.
+"""
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from absl import flags
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_multi_string(
+    "model",
+    [],
+    "Output folder of `keras-struct train`, .keras file, or artefact; may be given several times.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "data", None, "Images to measure on, e.g. voc:FOLDER or shapes:200.", flag_values=FLAGS
+)
+flags.DEFINE_string("split", "val", "Split of --data to measure on.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "calibration",
+    None,
+    "Images int8 is calibrated on; by default the split `train` of --data.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list("targets", ["litert"], "Targets: litert, onnx, tensorrt.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "precisions", ["float32"], "Precisions: float32, float16, int8.", flag_values=FLAGS
+)
+flags.DEFINE_list("threads", ["1"], "Numbers of threads, one row each.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "images", 200, "Images the accuracy is measured on; 0 is all.", 0, flag_values=FLAGS
+)
+flags.DEFINE_integer("runs", 60, "Timed runs of each row.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("warmup", 5, "Untimed runs before, in each process.", 0, flag_values=FLAGS)
+flags.DEFINE_integer("rounds", 3, "Processes each row is spread over.", 1, flag_values=FLAGS)
+flags.DEFINE_boolean("keras", True, "Also measure model.predict.", flag_values=FLAGS)
+flags.DEFINE_string("report", None, "HTML file to write.", flag_values=FLAGS)
+flags.DEFINE_string("json", None, "JSON file to write.", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "Folder to keep the artefacts in.", flag_values=FLAGS)
+
+CALIBRATION_IMAGES = 64
+PICTURES = 8
+
+
+class UsageError(ValueError):
+    """A flag has a value that cannot be used; the command exits with 2."""
+
+
+def parse_choices(flag: str, values: list[str], allowed: tuple[str, ...]) -> list[str]:
+    """Return the values without repeats, or say which ones are allowed."""
+    for value in values:
+        if value not in allowed:
+            raise UsageError(
+                f"`--{flag}` must be made of {allowed}. Received: --{flag}={','.join(values)}. "
+                f"There is no {value!r}."
+            )
+    return list(dict.fromkeys(values))
+
+
+def parse_threads(values: list[str]) -> tuple[int, ...]:
+    """Return the numbers of threads, or say what is wrong."""
+    if not values or not all(value.isdigit() and int(value) > 0 for value in values):
+        raise UsageError(
+            "`--threads` must be numbers of at least 1, separated by commas. "
+            f"Received: --threads={','.join(values)}. Give for example --threads=1,2."
+        )
+    return tuple(dict.fromkeys(int(value) for value in values))
+
+
+def collect_artefacts(options, folder: Path, calibration, advance) -> list:
+    """Return the artefacts to measure: given ones, exported ones and the models themselves."""
+    import keras
+
+    import keras_struct  # noqa: F401 (registers the classes the file names)
+    from keras_struct_tools import measure_artefacts as source
+    from keras_struct_tools.measure_rows import Artefact
+
+    files = [source.model_file(path) for path in options.model]
+    artefacts = []
+    for name, file in zip(source.model_names(files), files, strict=True):
+        if file.suffix != ".keras":
+            artefacts.append(source.given_artefact(name, file))
+            advance(file.name)
+            continue
+        model = keras.saving.load_model(file, compile=False)
+        if options.keras:
+            artefacts.append(Artefact(name, "keras", "float32", path=file, network=file))
+        batches = _calibration(calibration, model) if calibration else None
+        for target in options.targets:
+            for precision in options.precisions:
+                pair = (target, precision)
+                artefacts.append(source.export_artefact(model, name, pair, folder, batches))
+                advance(artefacts[-1].key)
+    return artefacts
+
+
+def _calibration(dataset, model) -> Callable:
+    count = min(CALIBRATION_IMAGES, len(dataset))
+    few = dataset.subset(range(count))
+    return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
+
+
+def open_data(options) -> tuple:
+    """Return the data to measure on, and the data for calibration where it is needed."""
+    from keras_struct import data
+
+    dataset = data.open(options.data, split=options.split)
+    if options.images and options.images < len(dataset):
+        dataset = dataset.subset(range(options.images))
+    calibration = None
+    if "int8" in options.precisions:
+        calibration = data.open(options.calibration or options.data, split="train")
+    return dataset, calibration
+
+
+def gallery_items(bench, dataset, keys: list[str]) -> list[dict]:
+    """Return a few pictures, evenly spread over the data, with what each artefact found."""
+    from keras_struct_tools.report_gallery import truth_layer
+
+    count = min(PICTURES, len(dataset))
+    items = []
+    for index in (round(k * (len(dataset) - 1) / max(1, count - 1)) for k in range(count)):
+        layers = {key: bench.prediction(key, index) for key in keys}
+        layers["truth"] = truth_layer(dataset.annotation(index))
+        items.append({"image": bench.image(index), "layers": layers})
+    return items
+
+
+def run(options, command: str) -> tuple[dict, list[dict]]:
+    """Measure everything the options ask for.
+
+    Returns:
+        The document that `--json` writes, and the pictures of the report.
+    """
+    from tqdm import tqdm
+
+    from keras_struct_tools.measure import Bench, Effort
+    from keras_struct_tools.measure_machine import describe_machine
+
+    effort = Effort(options.warmup, options.runs, options.rounds, options.threads)
+    machine = describe_machine()
+    dataset, calibration = open_data(options)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        kept = Path(options.output) if options.output else scratch / "artefacts"
+        kept.mkdir(parents=True, exist_ok=True)
+        # a bar in a log file is noise: tqdm stays silent there.
+        bar = stack.enter_context(tqdm(unit="step", disable=None))
+
+        def advance(words: str) -> None:
+            bar.set_description(words)
+            bar.update()
+
+        artefacts = collect_artefacts(options, kept, calibration, advance)
+        bench = Bench(dataset, scratch, effort, machine["gpu"])
+        bar.reset(total=bench.steps(artefacts))
+        rows = bench.measure(artefacts, advance)
+        items = gallery_items(bench, dataset, list(bench.predictions))
+    document = {
+        "format": "keras_struct_benchmark",
+        "version": 1,
+        "created": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "command": command,
+        "task": bench.task,
+        "accuracy": bench.accuracy_names,
+        "machine": machine,
+        "data": {
+            "spec": options.data,
+            "split": options.split,
+            "images": len(dataset),
+            "class_names": list(dataset.class_names),
+        },
+        "method": {
+            "warmup": effort.warmup,
+            "runs": effort.runs,
+            "rounds": effort.rounds,
+            "threads": list(effort.threads),
+            "batch_size": 1,
+        },
+        "rows": [row.as_dict() for row in rows],
+    }
+    return document, items
+
+
+def write_json(document: dict, path: str | Path) -> None:
+    """Write a document so that the file appears only once it is complete."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def parse(argv: list[str]):
+    """Read the flags; check what can be checked before anything is loaded."""
+    from keras_struct_tools.measure_rows import SUFFIXES
+
+    FLAGS.unparse_flags()
+    rest = FLAGS(argv)[1:]
+    if rest:
+        raise UsageError(f"`{rest[0]}` is not a flag. Write --name=value.")
+    for name in ("model", "data"):
+        if not FLAGS[name].value:
+            raise UsageError(f"`--{name}` must be given. See `keras-struct benchmark --help`.")
+    FLAGS.targets = parse_choices("targets", FLAGS.targets, tuple(SUFFIXES))
+    precisions = ("float32", "float16", "int8")
+    FLAGS.precisions = parse_choices("precisions", FLAGS.precisions, precisions)
+    FLAGS["threads"].value = parse_threads(FLAGS.threads)
+    for name in ("report", "json"):
+        parent = Path(FLAGS[name].value or ".").parent
+        if not parent.is_dir():
+            raise UsageError(f"`--{name}` must be in a folder that exists. Received: {parent}.")
+    return FLAGS
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; return its exit code."""
+    try:
+        options = parse(argv)
+    except (flags.Error, UsageError) as error:
+        print(f"keras-struct benchmark: {error}", file=sys.stderr)
+        return 2
+    from keras_struct_tools.report import write_report
+    from keras_struct_tools.report_table import terminal_table
+
+    document, items = run(options, shlex.join(["keras-struct", "benchmark", *argv[1:]]))
+    print(terminal_table(document))
+    if options.json:
+        write_json(document, options.json)
+    if options.report:
+        write_report(document, items, options.report)
+        print(f"\nReport: {options.report}")
+    return int(any(row["status"] == "failed" for row in document["rows"]))
