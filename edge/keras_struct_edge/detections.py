@@ -1,0 +1,197 @@
+"""Detections: what a detector found in one image."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detections:
+    """Boxes found in one image, best first, as read-only numpy arrays.
+
+    Indexing with an int, a slice, a mask or an index array gives Detections again:
+    `detections[detections.scores > 0.5]`.
+
+    Args:
+        boxes: (N, 4) float32, xyxy, pixels of the original image, continuous edges.
+        scores: (N,) float32 in [0, 1].
+        labels: (N,) int32, an index into `class_names`.
+        class_names: names of all classes; may be empty where a model has no names.
+
+    Raises:
+        ValueError: if shapes disagree, a value is not finite, a box is turned inside out, a score
+            is outside [0, 1] or a label has no class.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        boxes = _frozen(self.boxes, np.float32, "boxes", (None, 4))
+        scores = _frozen(self.scores, np.float32, "scores", (len(boxes),))
+        labels = _frozen(self.labels, np.int32, "labels", (len(boxes),))
+        if isinstance(self.class_names, str):
+            raise ValueError(
+                "`class_names` must be a tuple of names. "
+                f"Received: class_names={self.class_names!r}. Write ({self.class_names!r},)."
+            )
+        names = tuple(self.class_names)
+        for name, value in dict(boxes=boxes, scores=scores, labels=labels).items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "class_names", names)
+        _check_values(boxes, scores, labels, names)
+
+    @classmethod
+    def empty(cls, class_names: Iterable[str] = ()) -> "Detections":
+        """Nothing found."""
+        return cls(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int32), tuple(class_names))
+
+    @classmethod
+    def from_dict(cls, data: dict) -> "Detections":
+        """Undo `to_dict`."""
+        found = data["detections"]
+        return cls(
+            np.array([one["box"] for one in found], np.float32).reshape(-1, 4),
+            np.array([one["score"] for one in found], np.float32),
+            np.array([one["label"] for one in found], np.int32),
+            tuple(data["class_names"]),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The class name of every detection."""
+        return [self.class_name(label) for label in self.labels]
+
+    def class_name(self, label: int) -> str:
+        """The name of a label ("class 3" where the model has no names)."""
+        return self.class_names[label] if self.class_names else f"class {label}"
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __iter__(self) -> Iterator["Detections"]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index) -> "Detections":
+        if isinstance(index, int | np.integer) and not isinstance(index, bool | np.bool_):
+            index = [index]  # also makes an index past the end an IndexError, which ends `for`
+        elif isinstance(index, list) and not index:
+            index = slice(0)
+        return dataclasses.replace(
+            self, boxes=self.boxes[index], scores=self.scores[index], labels=self.labels[index]
+        )
+
+    def __eq__(self, other) -> bool:
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return self.class_names == other.class_names and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("boxes", "scores", "labels")
+        )
+
+    def filter(
+        self, min_score: float = 0.0, classes: Iterable[str | int] | None = None
+    ) -> "Detections":
+        """Keep detections with a score of at least `min_score`, of the given classes.
+
+        Args:
+            min_score: float in [0, 1].
+            classes: names or labels to keep; None keeps all.
+
+        Raises:
+            ValueError: if `min_score` is outside [0, 1] or a class is unknown.
+        """
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"`min_score` must be in [0, 1]. Received: min_score={min_score!r}.")
+        keep = self.scores >= np.float32(min_score)
+        if classes is not None:
+            labels = [self._label(one) for one in ([classes] if _single(classes) else classes)]
+            keep &= np.isin(self.labels, labels)
+        return self[keep]
+
+    def _label(self, one):
+        if isinstance(one, str) and one in self.class_names:
+            return self.class_names.index(one)
+        limit = len(self.class_names) or np.inf
+        if isinstance(one, int | np.integer) and 0 <= one < limit:
+            return int(one)
+        raise ValueError(
+            f"`classes` must be names or labels of this model's classes. Received: {one!r}. "
+            f"Classes: {', '.join(self.class_names) or 'none have names, use labels'}."
+        )
+
+    def to_dict(self) -> dict:
+        """Plain Python values, ready for JSON; `from_dict` reads them back exactly."""
+        found = [
+            {
+                "label": int(label),
+                "name": self.class_name(label),
+                "score": _shortest(score),
+                "box": [_shortest(edge) for edge in box],
+            }
+            for box, score, label in zip(self.boxes, self.scores, self.labels, strict=True)
+        ]
+        return {"class_names": list(self.class_names), "detections": found}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict` as JSON text; boxes are xyxy in pixels of the original image."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def draw(self, image, line_width: int | None = None):
+        """Draw boxes, names and scores over a copy of `image`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB array, or a Pillow image.
+            line_width: pixels; None suits it to the image's size.
+
+        Returns:
+            What was given: a new (H, W, 3) uint8 array or a new Pillow image (RGB).
+        """
+        from .drawing import draw_detections
+
+        return draw_detections(image, self, line_width)
+
+
+def _single(classes):
+    return isinstance(classes, str | int | np.integer)
+
+
+def _shortest(value):
+    # str(float32) is the shortest text that reads back as the same float32: 0.9, not 0.89999998
+    return float(str(value))
+
+
+def _frozen(value, dtype, name, shape):
+    array = np.asarray(value)
+    right_rank = array.ndim == len(shape)
+    if not right_rank or any(b not in (None, a) for a, b in zip(array.shape, shape, strict=True)):
+        wanted = tuple("N" if size is None else size for size in shape)
+        raise ValueError(
+            f"`{name}` must have shape {wanted}, one row for each box. "
+            f"Received: {name} of shape {array.shape}."
+        )
+    if dtype == np.int32 and array.size and not np.array_equal(array, np.round(array)):
+        raise ValueError(f"`{name}` must be whole numbers. Received: {name}={array!r}.")
+    array = array.astype(dtype)
+    array.setflags(write=False)
+    return array
+
+
+def _check_values(boxes, scores, labels, names):
+    if not np.isfinite(boxes).all():
+        raise ValueError("`boxes` must be finite. Received: boxes with NaN or infinity.")
+    if (boxes[:, 2:] < boxes[:, :2]).any():
+        bad = boxes[(boxes[:, 2:] < boxes[:, :2]).any(axis=1)][0]
+        raise ValueError(f"`boxes` must be xyxy with x2 >= x1, y2 >= y1. Received: {bad.tolist()}.")
+    if not ((scores >= 0) & (scores <= 1)).all():  # false for NaN too
+        raise ValueError(f"`scores` must be in [0, 1]. Received: scores={scores.tolist()}.")
+    limit = len(names) or np.inf
+    if not ((labels >= 0) & (labels < limit)).all():
+        raise ValueError(
+            f"`labels` must be at least 0 and below the {limit} classes. "
+            f"Received: labels={labels.tolist()}."
+        )

@@ -1,0 +1,71 @@
+"""Draws detections on an image with Pillow."""
+
+import colorsys
+
+import numpy as np
+
+from .detections import Detections
+from .preprocessing import check_image
+
+
+def class_colour(label: int) -> tuple[int, int, int]:
+    """A fixed, bright RGB colour for a class; neighbouring labels lie far apart."""
+    hue = (0.58 + label * 0.618034) % 1.0  # golden ratio: any run of labels spreads evenly
+    value = (1.0, 0.8, 0.9)[label % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, value)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def draw_detections(image, detections: Detections, line_width: int | None = None):
+    """Draw `detections` over a copy of `image` (see `Detections.draw`)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    is_array = isinstance(image, np.ndarray)
+    if not is_array and not isinstance(image, Image.Image):
+        raise TypeError(
+            "`image` must be a (H, W, 3) uint8 array or a Pillow image. "
+            f"Received: image of type {type(image).__name__}. Open files with PIL.Image.open."
+        )
+    if line_width is not None and (type(line_width) is not int or line_width < 1):
+        raise ValueError(
+            f"`line_width` must be a positive integer or None. Received: line_width={line_width!r}."
+        )
+    canvas = Image.fromarray(check_image(image)) if is_array else image.convert("RGB")
+    canvas = canvas if canvas is not image else canvas.copy()
+    scale = min(canvas.size)
+    line = line_width or max(1, round(scale / 200))
+    font = ImageFont.load_default(size=max(10, round(scale / 32)))
+    pen = ImageDraw.Draw(canvas)
+    # best last, so that what the model is surest of lies on top
+    for one in list(detections)[::-1]:
+        _draw_one(pen, canvas.size, one, line, font)
+    return np.asarray(canvas) if is_array else canvas
+
+
+def _draw_one(pen, size, one, line, font):
+    label = int(one.labels[0])
+    colour = class_colour(label)
+    x1, y1, x2, y2 = _pixels(one.boxes[0], size)
+    pen.rectangle((x1, y1, x2, y2), outline=colour, width=line)
+    text = f"{one.class_name(label)} {one.scores[0]:.2f}"
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    margin = max(2, line)
+    width, height = right - left + 2 * margin, bottom - top + 2 * margin
+    x = min(max(x1, 0), max(0, size[0] - width))
+    y = y1 - height if y1 >= height else min(y1, max(0, size[1] - height))
+    pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
+    ink = (0, 0, 0) if _luminance(colour) > 0.45 else (255, 255, 255)
+    pen.text((x + margin - left, y + margin - top), text, fill=ink, font=font)
+
+
+def _pixels(box, size):
+    """The first and last pixel that a box with continuous edges covers, inside the image."""
+    limit = np.array([size[0], size[1]] * 2) - 1
+    corners = np.concatenate((np.floor(box[:2]), np.ceil(box[2:]) - 1))
+    corners = np.clip(corners, 0, limit).astype(int)
+    corners[2:] = np.maximum(corners[2:], corners[:2])
+    return corners.tolist()
+
+
+def _luminance(colour):
+    return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
