@@ -1,0 +1,185 @@
+"""A data set: class names, annotations, samples read when asked for, and batches of them."""
+
+import operator
+
+import numpy as np
+
+from keras_struct.data import pipeline
+from keras_struct.data.errors import DatasetError
+
+
+class Dataset:
+    """Images with their annotation, as a reader found them.
+
+    `dataset[i]` is a sample: "images" (H, W, 3) uint8 in the original size and "bounding_boxes"
+    with "boxes" (N, 4) float32 xyxy in original pixels and "labels" (N,) int32.
+
+    Args:
+        source: where samples come from, a `FileSource` or the like.
+        indices: which of its samples belong to the data set, in order; default: all.
+    """
+
+    def __init__(self, source, indices=None):
+        self._source = source
+        self._indices = np.arange(len(source)) if indices is None else np.asarray(indices, "int64")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; the position is the label."""
+        return self._source.class_names
+
+    @property
+    def keypoint_names(self) -> tuple[str, ...]:
+        """Names of the keypoints of an object; empty where the data set has none."""
+        return self._source.keypoint_names
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Target fields that `read` and `batches` can give."""
+        return self._source.fields
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self._source.name}: {len(self)} images, {len(self.class_names)} classes>"
+
+    def __getitem__(self, index: int) -> dict:
+        return self.read(index)
+
+    def read(self, index: int, fields=("bounding_boxes",)) -> dict:
+        """One sample with the target fields asked for, numpy arrays in original pixels.
+
+        Raises:
+            IndexError: where `index` is outside the data set.
+            ValueError: where a field is unknown here.
+            DatasetError: where the image cannot be read.
+        """
+        return self._source.read(self._at(index), pipeline.check_fields(fields, self.fields))
+
+    def annotation(self, index: int) -> dict:
+        """Annotation of one image without reading its pixels.
+
+        Returns:
+            "image_id", "file", "height", "width", "boxes" (N, 4) float32 xyxy in original pixels,
+            "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool, "areas" (N,) float32.
+        """
+        return self._source.annotation(self._at(index))
+
+    def max_boxes(self) -> int:
+        """Most boxes of one image, crowds left out; at least 1."""
+        return max(1, self._source.max_boxes(self._indices))
+
+    def subset(self, indices) -> "Dataset":
+        """Data set of the samples at `indices`, in that order.
+
+        Raises:
+            DatasetError: where nothing is left.
+        """
+        chosen = [self._at(index) for index in indices]
+        if not chosen:
+            raise DatasetError(f"{self._source.name}: field `subset` must hold at least one image.")
+        return Dataset(self._source, chosen)
+
+    def split(self, fraction: float, seed: int = 0) -> tuple["Dataset", "Dataset"]:
+        """Split at random into two data sets; the first holds `fraction` of the images.
+
+        The same seed gives the same split. Both parts keep the order of the images.
+
+        Raises:
+            ValueError: where `fraction` would leave a part without an image.
+        """
+        first = round(len(self) * fraction)
+        if not 0 < first < len(self):
+            raise ValueError(
+                "`fraction` must be between 0 and 1 and leave an image on both sides. "
+                f"Received: fraction={fraction!r}, images={len(self)}."
+            )
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.subset(sorted(order[:first])), self.subset(sorted(order[first:]))
+
+    def validate(self) -> None:
+        """Decode every image once.
+
+        Raises:
+            DatasetError: at the first image that is damaged, missing or of another size than
+                stated, naming the file.
+        """
+        self._source.validate(self._indices)
+
+    def steps(self, batch_size: int, drop_remainder: bool = True) -> int:
+        """Number of batches of one epoch of `batches`; training drops the remainder."""
+        return pipeline.count_steps(len(self), batch_size, drop_remainder)
+
+    def batches(
+        self,
+        batch_size: int,
+        image_size: int,
+        *,
+        augment=False,
+        shuffle: bool | None = None,
+        seed: int = 0,
+        resize: str = "stretch",
+        max_boxes: int | None = None,
+        first_epoch: int = 0,
+        epochs: int | None = None,
+        fields=("bounding_boxes",),
+        drop_remainder: bool | None = None,
+    ):
+        """Batches for `model.fit`, `evaluate` and `predict`.
+
+        With `epochs=None` every iteration is one epoch, and the next iteration is the next epoch,
+        newly shuffled: `model.fit(train.batches(16, 320, augment=True), epochs=60)`. With
+        `epochs=n` one iteration runs through n epochs, always the same ones. Use this with
+        several replicas, which open iterators of their own accord:
+        `model.fit(train.batches(16, 320, augment=True, first_epoch=20, epochs=40),
+        initial_epoch=20, epochs=60, steps_per_epoch=train.steps(16))`. Either way epoch e is the
+        same stream, whatever epoch the training started at.
+
+        Args:
+            batch_size: number of images in a batch, over all replicas.
+            image_size: side of the square network input, pixels.
+            augment: True for `SSDAugmentation()`, an `SSDAugmentation`, False, or a function
+                (sample, seed) -> sample that works on one sample in original size, with
+                "images" (H, W, 3) float32 and seed (2,) int32, and draws with tf.random.stateless_*.
+            shuffle: whether to shuffle every epoch; default: where `augment` is given. Without,
+                batches keep the order of the data set.
+            seed: whole number; with the epoch it decides order and augmentation.
+            resize: "stretch" to the square, or "letterbox": keep the aspect, fill with 114 to the
+                right or below.
+            max_boxes: number of boxes to pad to; default: the most boxes of one image.
+            first_epoch: number of the epoch to start at.
+            epochs: number of epochs in one iteration, or None.
+            fields: target fields to give, among `dataset.fields`.
+            drop_remainder: whether to drop a short last batch; default: where `shuffle` is set.
+
+        Returns:
+            tf.data.Dataset of (images, targets): images (B, S, S, 3) float32 0..255, targets a
+            dict of the fields: "bounding_boxes" {"boxes" (B, N, 4) float32 xyxy in network
+            pixels, "labels" (B, N) int32, -1 pads}, "instance_masks" (B, N, S, S) uint8 0 or 1,
+            "segmentation_masks" (B, S, S, 1) uint8, 255 is ignored, "keypoints" (B, N, J, 3)
+            float32 (x, y, visibility). Crowds are left out. Its length is the number of batches.
+
+        Raises:
+            ValueError: where an argument is out of its range.
+        """
+        options = pipeline.BatchOptions(
+            batch_size,
+            image_size,
+            augment=augment,
+            shuffle=shuffle,
+            seed=seed,
+            resize=resize,
+            max_boxes=max_boxes,
+            first_epoch=first_epoch,
+            epochs=epochs,
+            fields=fields,
+            drop_remainder=drop_remainder,
+        )
+        return pipeline.batches(self._source, self._indices, options)
+
+    def _at(self, index):
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"`index` must be below {len(self)}. Received: index={index}.")
+        return int(self._indices[index])

@@ -1,0 +1,265 @@
+"""Samples to batches with tf.data: decode, augment, resize, pad, in parallel and repeatably.
+
+Order and augmentation are pure functions of (seed, epoch, index), so a training that is taken up
+again at epoch n sees what an uninterrupted one would have seen, bit for bit.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_struct.data import resize as geometry_module
+from keras_struct.data.augmentation import MEAN_FILL, SSDAugmentation
+from keras_struct.data.flipping import flip_keypoints
+from keras_struct.data.resize import PAD_VALUE, check_image_size, check_resize
+
+IGNORED = 255
+
+
+@dataclasses.dataclass
+class BatchOptions:
+    """Checked arguments of `Dataset.batches`, where they are explained."""
+
+    batch_size: int
+    image_size: int
+    augment: bool | SSDAugmentation | Callable = False
+    shuffle: bool | None = None
+    seed: int = 0
+    resize: str = "stretch"
+    max_boxes: int | None = None
+    first_epoch: int = 0
+    epochs: int | None = None
+    fields: tuple[str, ...] = ("bounding_boxes",)
+    drop_remainder: bool | None = None
+
+    def __post_init__(self):
+        self.image_size = check_image_size(self.image_size)
+        check_resize(self.resize)
+        for name, low in (("batch_size", 1), ("first_epoch", 0), ("epochs", 1), ("max_boxes", 1)):
+            _check_count(name, getattr(self, name), low)
+        if self.augment is True:
+            self.augment = SSDAugmentation()
+        if self.augment is not False and not isinstance(self.augment, SSDAugmentation):
+            if not callable(self.augment):
+                raise ValueError(
+                    "`augment` must be True, False, an SSDAugmentation or a function "
+                    f"(sample, seed) -> sample. Received: augment={self.augment!r}."
+                )
+        self.shuffle = self.augment is not False if self.shuffle is None else self.shuffle
+        if self.drop_remainder is None:
+            self.drop_remainder = self.shuffle
+
+
+def _check_count(name, value, low):
+    if value is None and name in ("epochs", "max_boxes"):
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise ValueError(
+            f"`{name}` must be a whole number of at least {low}. Received: {name}={value!r}."
+        )
+
+
+def check_fields(fields, known) -> tuple[str, ...]:
+    """Return `fields` as a tuple, or raise ValueError where one is not among `known`."""
+    fields = (fields,) if isinstance(fields, str) else tuple(fields)
+    unknown = [field for field in fields if field not in known]
+    if unknown or not fields:
+        raise ValueError(
+            f"`fields` must be among those of the data set, {known}. Received: fields={fields}."
+        )
+    return fields
+
+
+def count_steps(num_images: int, batch_size: int, drop_remainder: bool) -> int:
+    """Number of batches of one epoch."""
+    _check_count("batch_size", batch_size, 1)
+    steps = num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
+    if steps == 0:
+        raise ValueError(
+            f"`batch_size` must be at most the number of images, {num_images}, as the remainder "
+            f"is dropped. Received: batch_size={batch_size}. Lower it, or pass "
+            "drop_remainder=False."
+        )
+    return steps
+
+
+def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
+    """Build the tf.data.Dataset that `Dataset.batches` promises."""
+    options.fields = check_fields(options.fields, source.fields)
+    most = max(1, source.max_boxes(indices))
+    if options.max_boxes is not None and options.max_boxes < most:
+        raise ValueError(
+            f"`max_boxes` must be at least the most boxes of an image, {most}. "
+            f"Received: max_boxes={options.max_boxes}. Pass None to use that number."
+        )
+    options.max_boxes = options.max_boxes or most
+    steps = count_steps(len(indices), options.batch_size, options.drop_remainder)
+    load = source.loader(options.fields)
+    prepare = _Preparation(load, options, source.keypoint_names)
+
+    def one_pass(epochs):
+        stream = epochs.flat_map(_epoch_order(indices, steps, options))
+        stream = stream.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+        return stream.batch(options.batch_size, drop_remainder=options.drop_remainder)
+
+    if options.epochs is None:
+        dataset, count = one_pass(_next_epoch(options)), steps
+    else:
+        epochs = tf.data.Dataset.range(options.first_epoch, options.first_epoch + options.epochs)
+        # epoch by epoch, as a short last batch must not be filled up by the next epoch
+        short = not options.drop_remainder and options.epochs > 1
+        inner = lambda epoch: one_pass(tf.data.Dataset.from_tensors(epoch))  # noqa: E731
+        dataset = epochs.flat_map(inner) if short else one_pass(epochs)
+        count = steps * options.epochs
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_tf_options())
+
+
+def _tf_options():
+    options = tf.data.Options()
+    options.deterministic = True
+    # files are read inside, so that only batches can be shared out among workers
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return options
+
+
+def _next_epoch(options):
+    """Data set of one epoch number, one higher in every new iteration."""
+    if not options.shuffle and options.augment is False:
+        return tf.data.Dataset.from_tensors(tf.constant(options.first_epoch, tf.int64))
+    counter = itertools.count(options.first_epoch)
+
+    def count(_):
+        return tf.ensure_shape(tf.numpy_function(lambda: np.int64(next(counter)), [], tf.int64), ())
+
+    return tf.data.Dataset.range(1).map(count)
+
+
+def _epoch_order(indices, steps, options):
+    positions = tf.constant(indices, tf.int64)
+    length = min(len(indices), steps * options.batch_size)
+    base = _seed(options.seed)
+
+    def order(epoch):
+        seed = _fold(base, epoch)
+        chosen = positions
+        if options.shuffle:
+            chosen = tf.random.experimental.stateless_shuffle(positions, seed, alg="philox")
+        chosen = chosen[:length]
+        return tf.data.Dataset.from_tensor_slices((chosen, tf.repeat(seed[None], length, 0)))
+
+    return order
+
+
+class _Preparation:
+    """index, epoch seed -> network input and targets of one sample."""
+
+    def __init__(self, load, options, keypoint_names):
+        self.load = load
+        self.options = options
+        self.keypoint_names = keypoint_names
+
+    def __call__(self, index, epoch_seed):
+        options = self.options
+        seed = _fold(epoch_seed, index)
+        head = self.load(index)
+        if isinstance(options.augment, SSDAugmentation):
+            pixels, head, geometry = self._augmented(head, seed)
+        else:
+            pixels, head, geometry = self._plain(head, seed)
+        image = geometry_module.surround(
+            pixels, geometry, options.image_size, MEAN_FILL, (PAD_VALUE,) * 3
+        )
+        return image, self._targets(head, geometry)
+
+    def _augmented(self, head, seed):
+        augment, options = self.options.augment, self.options
+        window, kept = augment.choose_window(seed, head["size"], head["boxes"])
+        geometry = geometry_module.window_geometry(
+            window, head["size"], options.image_size, options.resize, augment.choose_flip(seed)
+        )
+        head = _keep(head, kept)
+        pixels = geometry_module.place(head["crop"](geometry.region), geometry)
+        return augment.distort(seed, pixels), head, geometry
+
+    def _plain(self, head, seed):
+        options = self.options
+        whole = tf.concat([tf.zeros((2,), tf.int32), head["size"]], 0)
+        pixels = head["crop"](whole)
+        if callable(options.augment):
+            pixels, head = _apply(options.augment, pixels, head, seed)
+        geometry = geometry_module.full_geometry(head["size"], options.image_size, options.resize)
+        return geometry_module.place(pixels, geometry), head, geometry
+
+    def _targets(self, head, geometry):
+        options, targets = self.options, {}
+        if "bounding_boxes" in options.fields:
+            boxes = geometry_module.map_boxes(head["boxes"], geometry)
+            targets["bounding_boxes"] = {
+                "boxes": self._pad(boxes, 0.0),
+                "labels": self._pad(head["labels"], -1),
+            }
+        if "keypoints" in options.fields:
+            points = flip_keypoints(head["keypoints"], geometry, self.keypoint_names)
+            targets["keypoints"] = self._pad(points, 0.0)
+        if "instance_masks" in options.fields:
+            masks = tf.transpose(head["instance_masks"], (1, 2, 0))
+            masks = tf.transpose(self._label_map(masks, geometry, 0), (2, 0, 1))
+            targets["instance_masks"] = self._pad(masks, 0)
+        if "segmentation_masks" in options.fields:
+            masks = head["segmentation_masks"]
+            targets["segmentation_masks"] = self._label_map(masks, geometry, IGNORED)
+        return targets
+
+    def _label_map(self, masks, geometry, fill):
+        top, left, height, width = tf.unstack(geometry.region)
+        masks = masks[top : top + height, left : left + width]
+        masks = geometry_module.place(masks, geometry, "nearest")
+        return geometry_module.surround(masks, geometry, self.options.image_size, fill, fill)
+
+    def _pad(self, values, fill):
+        missing = self.options.max_boxes - tf.shape(values)[0]
+        paddings = [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)
+        padded = tf.pad(values, paddings, constant_values=tf.cast(fill, values.dtype))
+        return tf.ensure_shape(padded, (self.options.max_boxes, *values.shape[1:]))
+
+
+_PER_OBJECT = ("boxes", "labels", "keypoints", "instance_masks")
+
+
+def _keep(head, kept):
+    return {
+        key: tf.boolean_mask(value, kept) if key in _PER_OBJECT else value
+        for key, value in head.items()
+    }
+
+
+def _apply(augment, pixels, head, seed):
+    """Run a user's function on a sample in Keras' own convention."""
+    boxes = {"boxes": head["boxes"], "labels": head["labels"]}
+    others = {
+        k: head[k] for k in ("keypoints", "instance_masks", "segmentation_masks") if k in head
+    }
+    sample = augment(
+        {"images": tf.cast(pixels, tf.float32), "bounding_boxes": boxes, **others}, seed
+    )
+    pixels = sample.pop("images")
+    boxes = sample.pop("bounding_boxes")
+    head = {**head, **sample, "size": tf.shape(pixels)[:2]}
+    head["boxes"] = tf.cast(boxes["boxes"], tf.float32)
+    head["labels"] = tf.cast(boxes["labels"], tf.int32)
+    return pixels, _keep(head, head["labels"] >= 0)
+
+
+def _seed(seed):
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"`seed` must be a whole number. Received: seed={seed!r}.")
+    return tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
+
+
+def _fold(seed, number):
+    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))

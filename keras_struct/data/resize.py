@@ -1,0 +1,208 @@
+"""Geometry between an original image and the network input: crop, scale, pad, flip.
+
+Everything is a rectangle of whole pixels, (y, x, height, width):
+
+    region   of the original image, the pixels that are used
+    target   of the network input, where the region lands
+    content  (height, width) of the network input that is not letterbox filling
+
+A point goes  net = (original - region.origin) * target.size / region.size + target.origin,  so
+boxes follow the pixels exactly, whatever was rounded on the way.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+RESIZE_MODES = ("stretch", "letterbox")
+PAD_VALUE = 114.0
+
+
+class Geometry(NamedTuple):
+    """How one original image lands in the network input; see the head of this file."""
+
+    region: tf.Tensor
+    target: tf.Tensor
+    content: tf.Tensor
+    flip: tf.Tensor
+
+
+def check_resize(resize: str) -> str:
+    """Return `resize`, or raise ValueError where it is no known mode."""
+    if resize not in RESIZE_MODES:
+        raise ValueError(f"`resize` must be one of {RESIZE_MODES}. Received: resize={resize!r}.")
+    return resize
+
+
+def check_image_size(image_size: int) -> int:
+    """Return `image_size` as int, or raise ValueError where it is no positive whole number."""
+    if isinstance(image_size, bool) or int(image_size) != image_size or image_size < 1:
+        raise ValueError(
+            "`image_size` must be a positive whole number of pixels. "
+            f"Received: image_size={image_size!r}."
+        )
+    return int(image_size)
+
+
+def content_size(height: int, width: int, image_size: int, resize: str) -> tuple[int, int]:
+    """Size (height, width) in network pixels of a resized image, without its filling."""
+    check_resize(resize)
+    if resize == "stretch":
+        return image_size, image_size
+    scale = np.minimum(
+        np.float32(image_size) / np.float32(height), np.float32(image_size) / np.float32(width)
+    )
+    sides = np.float32([height, width]) * scale + np.float32(0.5)
+    return max(1, int(sides[0])), max(1, int(sides[1]))
+
+
+def to_network(boxes, size: tuple[int, int], image_size: int, resize: str) -> np.ndarray:
+    """Map boxes (N, 4) xyxy from original pixels to network pixels.
+
+    Args:
+        boxes: (N, 4) xyxy, pixels of the original image.
+        size: (height, width) of the original image, pixels.
+        image_size: side of the square network input, pixels.
+        resize: "stretch" or "letterbox".
+
+    Returns:
+        (N, 4) float32.
+
+    Raises:
+        ValueError: where `resize` is unknown.
+    """
+    return np.asarray(boxes, "float32").reshape(-1, 4) * _scales(size, image_size, resize)
+
+
+def to_original(boxes, size: tuple[int, int], image_size: int, resize: str) -> np.ndarray:
+    """Map boxes (N, 4) xyxy from network pixels back to original pixels, clipped to the image.
+
+    The inverse of `to_network`, with the same arguments.
+    """
+    boxes = np.asarray(boxes, "float32").reshape(-1, 4) / _scales(size, image_size, resize)
+    limits = np.float32([size[1], size[0], size[1], size[0]])
+    return np.clip(boxes, 0, limits)
+
+
+def _scales(size, image_size, resize):
+    new_height, new_width = content_size(size[0], size[1], image_size, resize)
+    sx, sy = new_width / size[1], new_height / size[0]
+    return np.float32([sx, sy, sx, sy])
+
+
+def content_tensor(size: tf.Tensor, image_size: int, resize: str) -> tf.Tensor:
+    """`content_size` for tensors: size (2,) int32 -> (2,) int32."""
+    if resize == "stretch":
+        return tf.constant([image_size, image_size], tf.int32)
+    sides = tf.cast(size, tf.float32)
+    scale = tf.reduce_min(tf.cast(image_size, tf.float32) / sides)
+    return tf.maximum(1, tf.cast(sides * scale + 0.5, tf.int32))
+
+
+def window_geometry(window, size, image_size: int, resize: str, flip=None) -> Geometry:
+    """Geometry that shows a window of the original image in the network input.
+
+    Args:
+        window: (4,) int32 (y, x, height, width) in pixels of the original image. It may reach
+            beyond the image; it must share at least one pixel with it.
+        size: (2,) int32 (height, width) of the original image.
+        image_size: side of the square network input, pixels.
+        resize: "stretch" or "letterbox", applied to the window.
+        flip: (2,) bool, mirror (vertically, horizontally), or None.
+    """
+    content = content_tensor(window[2:], image_size, resize)
+    start = tf.maximum(window[:2], 0)
+    stop = tf.minimum(window[:2] + window[2:], size)
+    scale = tf.cast(content, tf.float32) / tf.cast(window[2:], tf.float32)
+    first = _round((tf.cast(start - window[:2], tf.float32)) * scale)
+    last = _round((tf.cast(stop - window[:2], tf.float32)) * scale)
+    # a sliver of the image still gets its pixel: an empty target would divide by zero below
+    first = tf.minimum(first, content - 1)
+    extent = tf.maximum(1, tf.minimum(last, content) - first)
+    flip = tf.zeros((2,), tf.bool) if flip is None else flip
+    return Geometry(
+        region=tf.concat([start, stop - start], 0),
+        target=tf.concat([first, extent], 0),
+        content=content,
+        flip=flip,
+    )
+
+
+def full_geometry(size, image_size: int, resize: str) -> Geometry:
+    """Geometry of the whole image, unflipped: what evaluation and the edge runtime see."""
+    window = tf.concat([tf.zeros((2,), tf.int32), size], 0)
+    return window_geometry(window, size, image_size, resize)
+
+
+def map_points(points: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    """Map points (..., 2) of (x, y) from original to network pixels."""
+    region, target = (tf.cast(part, tf.float32) for part in (geometry.region, geometry.target))
+    content = tf.cast(geometry.content, tf.float32)
+    scale = target[2:] / region[2:]
+    yx = (points[..., ::-1] - region[:2]) * scale + target[:2]
+    return tf.where(geometry.flip, content - yx, yx)[..., ::-1]
+
+
+def map_boxes(boxes: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    """Map boxes (N, 4) xyxy to network pixels and clip them to the content."""
+    first, second = map_points(boxes[:, :2], geometry), map_points(boxes[:, 2:], geometry)
+    limit = tf.cast(geometry.content[::-1], tf.float32)
+    low = tf.clip_by_value(tf.minimum(first, second), 0.0, limit)
+    high = tf.clip_by_value(tf.maximum(first, second), 0.0, limit)
+    return tf.concat([low, high], 1)
+
+
+def place(pixels: tf.Tensor, geometry: Geometry, method: str = "bilinear") -> tf.Tensor:
+    """Mirror and scale the pixels of a region to the size of its target.
+
+    Args:
+        pixels: (h, w, C), the region cut out of the original image.
+        geometry: the geometry the region belongs to.
+        method: "bilinear" (gives float32) or "nearest" (keeps the dtype); half-pixel centres.
+    """
+    pixels = tf.cond(geometry.flip[1], lambda: tf.reverse(pixels, [1]), lambda: pixels)
+    pixels = tf.cond(geometry.flip[0], lambda: tf.reverse(pixels, [0]), lambda: pixels)
+    return tf.image.resize(pixels, geometry.target[2:], method=method, antialias=False)
+
+
+def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) -> tf.Tensor:
+    """Put placed pixels into the network input, filled up around them.
+
+    Args:
+        pixels: (h, w, C), what `place` returned.
+        geometry: the geometry they belong to.
+        image_size: side of the network input, pixels.
+        fill: value, or one per channel, of the content the image does not cover.
+        pad: value, or one per channel, beyond the content (letterbox).
+    """
+    channels = pixels.shape[-1]
+    shape = (image_size, image_size, channels)
+
+    def fill_up():
+        before = _mirrored_origin(geometry)
+        after = image_size - before - geometry.target[2:]
+        paddings = tf.stack([tf.stack([before, after], 1)[0], tf.stack([before, after], 1)[1]])
+        inside = tf.pad(tf.ones(geometry.target[2:], tf.bool), paddings)[..., None]
+        around = _background(geometry, image_size, fill, pad, pixels.dtype)
+        padded = tf.pad(pixels, tf.concat([paddings, tf.zeros((1, 2), tf.int32)], 0))
+        return tf.where(inside, padded, around)
+
+    whole = tf.reduce_all(geometry.target[2:] == image_size)
+    return tf.ensure_shape(tf.cond(whole, lambda: pixels, fill_up), shape)
+
+
+def _background(geometry, image_size, fill, pad, dtype):
+    rows = tf.range(image_size)[:, None] < geometry.content[0]
+    columns = tf.range(image_size)[None, :] < geometry.content[1]
+    inside = (rows & columns)[..., None]
+    return tf.where(inside, tf.cast(fill, dtype), tf.cast(pad, dtype))
+
+
+def _mirrored_origin(geometry):
+    origin, extent = geometry.target[:2], geometry.target[2:]
+    return tf.where(geometry.flip, geometry.content - origin - extent, origin)
+
+
+def _round(value):
+    return tf.cast(tf.floor(value + 0.5), tf.int32)
