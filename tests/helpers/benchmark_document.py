@@ -1,6 +1,7 @@
 """A benchmark document with every kind of row, for the report's tests."""
 
 import numpy as np
+
 from keras_struct_tools.measure_rows import Row
 
 HOSTILE = "<script>document.body.remove()</script>"

@@ -11,6 +11,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from benchmark_document import HOSTILE, make_document, make_items, timed_row
+from PIL import Image
+
 from keras_struct_tools import report_text
 from keras_struct_tools.measure_rows import Row
 from keras_struct_tools.report import front_rows, render, write_report
@@ -18,7 +20,6 @@ from keras_struct_tools.report_chart import Frame, frame_of, place_label, score_
 from keras_struct_tools.report_gallery import colour_of, jpeg_uri
 from keras_struct_tools.report_stages import stage_bars
 from keras_struct_tools.report_table import terminal_table
-from PIL import Image
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
