@@ -25,5 +25,13 @@ setup(
         "cpu": ["tensorflow-cpu>=2.21,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "jax": ["jax>=0.6"],
+        "tests": [
+            "jax>=0.6",
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "pre-commit>=4",
+            "ruff>=0.12,<1",
+        ],
     },
 )

@@ -8,7 +8,6 @@ Exits with 0 if every row could be measured as far as this machine can, with 1 i
 import json
 import os
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from absl import flags
+
+from keras_struct_tools import options
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_multi_string(
@@ -54,15 +55,11 @@ CALIBRATION_IMAGES = 64
 PICTURES = 8
 
 
-class UsageError(ValueError):
-    """A flag has a value that cannot be used; the command exits with 2."""
-
-
 def parse_choices(flag: str, values: list[str], allowed: tuple[str, ...]) -> list[str]:
     """Return the values without repeats, or say which ones are allowed."""
     for value in values:
         if value not in allowed:
-            raise UsageError(
+            raise flags.Error(
                 f"`--{flag}` must be made of {allowed}. Received: --{flag}={','.join(values)}. "
                 f"There is no {value!r}."
             )
@@ -72,14 +69,14 @@ def parse_choices(flag: str, values: list[str], allowed: tuple[str, ...]) -> lis
 def parse_threads(values: list[str]) -> tuple[int, ...]:
     """Return the numbers of threads, or say what is wrong."""
     if not values or not all(value.isdigit() and int(value) > 0 for value in values):
-        raise UsageError(
+        raise flags.Error(
             "`--threads` must be numbers of at least 1, separated by commas. "
             f"Received: --threads={','.join(values)}. Give for example --threads=1,2."
         )
     return tuple(dict.fromkeys(int(value) for value in values))
 
 
-def collect_artefacts(options, folder: Path, calibration, advance) -> list:
+def collect_artefacts(chosen, folder: Path, calibration, advance) -> list:
     """Return the artefacts to measure: given ones, exported ones and the models themselves."""
     import keras
 
@@ -87,7 +84,7 @@ def collect_artefacts(options, folder: Path, calibration, advance) -> list:
     from keras_struct_tools import measure_artefacts as source
     from keras_struct_tools.measure_rows import Artefact
 
-    files = [source.model_file(path) for path in options.model]
+    files = [source.model_file(path) for path in chosen.model]
     artefacts = []
     for name, file in zip(source.model_names(files), files, strict=True):
         if file.suffix != ".keras":
@@ -95,11 +92,11 @@ def collect_artefacts(options, folder: Path, calibration, advance) -> list:
             advance(file.name)
             continue
         model = keras.saving.load_model(file, compile=False)
-        if options.keras:
+        if chosen.keras:
             artefacts.append(Artefact(name, "keras", "float32", path=file, network=file))
         batches = _calibration(calibration, model) if calibration else None
-        for target in options.targets:
-            for precision in options.precisions:
+        for target in chosen.targets:
+            for precision in chosen.precisions:
                 pair = (target, precision)
                 artefacts.append(source.export_artefact(model, name, pair, folder, batches))
                 advance(artefacts[-1].key)
@@ -112,16 +109,16 @@ def _calibration(dataset, model) -> Callable:
     return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
 
 
-def open_data(options) -> tuple:
+def open_data(chosen) -> tuple:
     """Return the data to measure on, and the data for calibration where it is needed."""
     from keras_struct import data
 
-    dataset = data.open(options.data, split=options.split)
-    if options.images and options.images < len(dataset):
-        dataset = dataset.subset(range(options.images))
+    dataset = data.open(chosen.data, split=chosen.split)
+    if chosen.images and chosen.images < len(dataset):
+        dataset = dataset.subset(range(chosen.images))
     calibration = None
-    if "int8" in options.precisions:
-        calibration = data.open(options.calibration or options.data, split="train")
+    if "int8" in chosen.precisions:
+        calibration = data.open(chosen.calibration or chosen.data, split="train")
     return dataset, calibration
 
 
@@ -138,8 +135,8 @@ def gallery_items(bench, dataset, keys: list[str]) -> list[dict]:
     return items
 
 
-def run(options, command: str) -> tuple[dict, list[dict]]:
-    """Measure everything the options ask for.
+def run(chosen, command: str) -> tuple[dict, list[dict]]:
+    """Measure everything the flags ask for.
 
     Returns:
         The document that `--json` writes, and the pictures of the report.
@@ -149,12 +146,12 @@ def run(options, command: str) -> tuple[dict, list[dict]]:
     from keras_struct_tools.measure import Bench, Effort
     from keras_struct_tools.measure_machine import describe_machine
 
-    effort = Effort(options.warmup, options.runs, options.rounds, options.threads)
+    effort = Effort(chosen.warmup, chosen.runs, chosen.rounds, chosen.threads)
     machine = describe_machine()
-    dataset, calibration = open_data(options)
+    dataset, calibration = open_data(chosen)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        kept = Path(options.output) if options.output else scratch / "artefacts"
+        kept = Path(chosen.output) if chosen.output else scratch / "artefacts"
         kept.mkdir(parents=True, exist_ok=True)
         # a bar in a log file is noise: tqdm stays silent there.
         bar = stack.enter_context(tqdm(unit="step", disable=None))
@@ -163,7 +160,7 @@ def run(options, command: str) -> tuple[dict, list[dict]]:
             bar.set_description(words)
             bar.update()
 
-        artefacts = collect_artefacts(options, kept, calibration, advance)
+        artefacts = collect_artefacts(chosen, kept, calibration, advance)
         bench = Bench(dataset, scratch, effort, machine["gpu"])
         bar.reset(total=bench.steps(artefacts))
         rows = bench.measure(artefacts, advance)
@@ -177,8 +174,8 @@ def run(options, command: str) -> tuple[dict, list[dict]]:
         "accuracy": bench.accuracy_names,
         "machine": machine,
         "data": {
-            "spec": options.data,
-            "split": options.split,
+            "spec": chosen.data,
+            "split": chosen.split,
             "images": len(dataset),
             "class_names": list(dataset.class_names),
         },
@@ -202,43 +199,33 @@ def write_json(document: dict, path: str | Path) -> None:
     os.replace(part, path)
 
 
-def parse(argv: list[str]):
+def parse(argv: list[str]) -> flags.FlagValues:
     """Read the flags; check what can be checked before anything is loaded."""
     from keras_struct_tools.measure_rows import SUFFIXES
 
-    FLAGS.unparse_flags()
-    rest = FLAGS(argv)[1:]
-    if rest:
-        raise UsageError(f"`{rest[0]}` is not a flag. Write --name=value.")
-    for name in ("model", "data"):
-        if not FLAGS[name].value:
-            raise UsageError(f"`--{name}` must be given. See `keras-struct benchmark --help`.")
-    FLAGS.targets = parse_choices("targets", FLAGS.targets, tuple(SUFFIXES))
+    chosen = options.parse(FLAGS, argv, required=("model", "data"))
+    chosen["targets"].value = parse_choices("targets", chosen.targets, tuple(SUFFIXES))
     precisions = ("float32", "float16", "int8")
-    FLAGS.precisions = parse_choices("precisions", FLAGS.precisions, precisions)
-    FLAGS["threads"].value = parse_threads(FLAGS.threads)
+    chosen["precisions"].value = parse_choices("precisions", chosen.precisions, precisions)
+    chosen["threads"].value = parse_threads(chosen.threads)
     for name in ("report", "json"):
-        parent = Path(FLAGS[name].value or ".").parent
+        parent = Path(chosen[name].value or ".").parent
         if not parent.is_dir():
-            raise UsageError(f"`--{name}` must be in a folder that exists. Received: {parent}.")
-    return FLAGS
+            raise flags.Error(f"`--{name}` must be in a folder that exists. Received: {parent}.")
+    return chosen
 
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    try:
-        options = parse(argv)
-    except (flags.Error, UsageError) as error:
-        print(f"keras-struct benchmark: {error}", file=sys.stderr)
-        return 2
+    chosen = parse(argv)
     from keras_struct_tools.report import write_report
     from keras_struct_tools.report_table import terminal_table
 
-    document, items = run(options, shlex.join(["keras-struct", "benchmark", *argv[1:]]))
+    document, items = run(chosen, shlex.join(["keras-struct", *argv]))
     print(terminal_table(document))
-    if options.json:
-        write_json(document, options.json)
-    if options.report:
-        write_report(document, items, options.report)
-        print(f"\nReport: {options.report}")
+    if chosen.json:
+        write_json(document, chosen.json)
+    if chosen.report:
+        write_report(document, items, chosen.report)
+        print(f"\nReport: {chosen.report}")
     return int(any(row["status"] == "failed" for row in document["rows"]))
