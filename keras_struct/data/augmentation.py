@@ -94,8 +94,9 @@ class SSDAugmentation:
         available = tf.concat([[True], tf.reduce_any(succeeded, 1)], 0)
         lottery = tf.concat([draws[1], draws[2]], 0)[: len(MIN_OVERLAPS) + 1]
         option = tf.argmax(tf.where(available, lottery, -1.0))
-        first = tf.argmax(tf.cast(succeeded, tf.int32), 1)
-        window = tf.cond(option == 0, lambda: canvas, lambda: windows[first[option - 1]])
+        first = 1 + tf.argmax(tf.cast(succeeded, tf.int32), 1)
+        place = tf.pad(first, [[1, 0]])[option]
+        window = tf.concat([canvas[None], windows], 0)[place]
         return window, centres_inside(window[None], boxes)[0]
 
     def choose_flip(self, seed):

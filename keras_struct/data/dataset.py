@@ -141,7 +141,8 @@ class Dataset:
             image_size: side of the square network input, pixels.
             augment: True for `SSDAugmentation()`, an `SSDAugmentation`, False, or a function
                 (sample, seed) -> sample that works on one sample in original size, with
-                "images" (H, W, 3) float32 and seed (2,) int32, and draws with tf.random.stateless_*.
+                "images" (H, W, 3) float32. It draws with tf.random.stateless_* and the seed,
+                (2,) int32.
             shuffle: whether to shuffle every epoch; default: where `augment` is given. Without,
                 batches keep the order of the data set.
             seed: whole number; with the epoch it decides order and augmentation.

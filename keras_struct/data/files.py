@@ -75,7 +75,9 @@ class FileSource:
         sizes = tf.constant([(r["height"], r["width"]) for r in self.records], tf.int32)
         splits = tf.constant(np.concatenate([[0], np.cumsum(counts)]), tf.int64)
         tables = {
-            key: tf.constant(np.concatenate([r[key][m] for r, m in zip(self.records, keep)]))
+            key: tf.constant(
+                np.concatenate([r[key][m] for r, m in zip(self.records, keep, strict=True)])
+            )
             for key in ("boxes", "labels", "keypoints")
             if key != "keypoints" or key in fields
         }

@@ -72,11 +72,9 @@ def read_region(file: tf.Tensor, size: tf.Tensor, region: tf.Tensor) -> tf.Tenso
 
 
 def _looks_like_whole_jpeg(contents):
-    def ends_match():
-        head, tail = tf.strings.substr(contents, 0, 3), tf.strings.substr(contents, -2, 2)
-        return (head == b"\xff\xd8\xff") & (tail == b"\xff\xd9")
-
-    return tf.cond(tf.strings.length(contents) > 4, ends_match, lambda: False)
+    end = tf.maximum(tf.strings.length(contents) - 2, 0)
+    head, tail = tf.strings.substr(contents, 0, 3), tf.strings.substr(contents, end, 2)
+    return (head == b"\xff\xd8\xff") & (tail == b"\xff\xd9")
 
 
 def _read_jpeg_region(contents, file, size, region):

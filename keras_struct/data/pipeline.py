@@ -232,9 +232,9 @@ _PER_OBJECT = ("boxes", "labels", "keypoints", "instance_masks")
 
 
 def _keep(head, kept):
+    rows = tf.where(kept)[:, 0]
     return {
-        key: tf.boolean_mask(value, kept) if key in _PER_OBJECT else value
-        for key, value in head.items()
+        key: tf.gather(value, rows) if key in _PER_OBJECT else value for key, value in head.items()
     }
 
 

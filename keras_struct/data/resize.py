@@ -146,11 +146,11 @@ def map_points(points: tf.Tensor, geometry: Geometry) -> tf.Tensor:
 
 def map_boxes(boxes: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """Map boxes (N, 4) xyxy to network pixels and clip them to the content."""
-    first, second = map_points(boxes[:, :2], geometry), map_points(boxes[:, 2:], geometry)
+    corners = map_points(tf.reshape(boxes, (-1, 2, 2)), geometry)
     limit = tf.cast(geometry.content[::-1], tf.float32)
-    low = tf.clip_by_value(tf.minimum(first, second), 0.0, limit)
-    high = tf.clip_by_value(tf.maximum(first, second), 0.0, limit)
-    return tf.concat([low, high], 1)
+    corners = tf.clip_by_value(corners, 0.0, limit)
+    # mirroring swaps the low and the high corner
+    return tf.concat([tf.reduce_min(corners, 1), tf.reduce_max(corners, 1)], 1)
 
 
 def place(pixels: tf.Tensor, geometry: Geometry, method: str = "bilinear") -> tf.Tensor:
@@ -161,9 +161,21 @@ def place(pixels: tf.Tensor, geometry: Geometry, method: str = "bilinear") -> tf
         geometry: the geometry the region belongs to.
         method: "bilinear" (gives float32) or "nearest" (keeps the dtype); half-pixel centres.
     """
-    pixels = tf.cond(geometry.flip[1], lambda: tf.reverse(pixels, [1]), lambda: pixels)
-    pixels = tf.cond(geometry.flip[0], lambda: tf.reverse(pixels, [0]), lambda: pixels)
-    return tf.image.resize(pixels, geometry.target[2:], method=method, antialias=False)
+    known = tf.get_static_value(geometry.flip)
+    if known is None or known.any():
+        dims = tf.concat([geometry.flip, [False]], 0)
+        pixels = tf.raw_ops.Reverse(tensor=pixels, dims=dims)
+    if method == "bilinear":
+        return tf.image.resize(pixels, geometry.target[2:], antialias=False)
+    # TensorFlow's nearest resize refuses images without a channel: those of no object
+    for axis in (0, 1):
+        pixels = tf.gather(pixels, _nearest(geometry, axis), axis=axis)
+    return pixels
+
+
+def _nearest(geometry, axis):
+    have, want = geometry.region[2 + axis], geometry.target[2 + axis]
+    return ((2 * tf.range(want) + 1) * have) // (2 * want)
 
 
 def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) -> tf.Tensor:
@@ -176,27 +188,34 @@ def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) 
         fill: value, or one per channel, of the content the image does not cover.
         pad: value, or one per channel, beyond the content (letterbox).
     """
-    channels = pixels.shape[-1]
-    shape = (image_size, image_size, channels)
+    shape = (image_size, image_size, pixels.shape[-1])
+    content = geometry.content
+    covered = tf.reduce_all(geometry.target[2:] == content)
+    pixels = tf.cond(
+        covered,
+        lambda: pixels,
+        lambda: _frame(pixels, _mirrored_origin(geometry), content, _plane(shape, fill, pixels)),
+    )
+    pixels = tf.cond(
+        tf.reduce_all(content == image_size),
+        lambda: pixels,
+        lambda: _frame(pixels, (0, 0), (image_size, image_size), _plane(shape, pad, pixels)),
+    )
+    return tf.ensure_shape(pixels, shape)
 
-    def fill_up():
-        before = _mirrored_origin(geometry)
-        after = image_size - before - geometry.target[2:]
-        paddings = tf.stack([tf.stack([before, after], 1)[0], tf.stack([before, after], 1)[1]])
-        inside = tf.pad(tf.ones(geometry.target[2:], tf.bool), paddings)[..., None]
-        around = _background(geometry, image_size, fill, pad, pixels.dtype)
-        padded = tf.pad(pixels, tf.concat([paddings, tf.zeros((1, 2), tf.int32)], 0))
-        return tf.where(inside, padded, around)
 
-    whole = tf.reduce_all(geometry.target[2:] == image_size)
-    return tf.ensure_shape(tf.cond(whole, lambda: pixels, fill_up), shape)
+def _plane(shape, value, pixels):
+    static = tf.get_static_value(tf.convert_to_tensor(value))
+    return tf.constant(np.broadcast_to(static, shape), pixels.dtype)
 
 
-def _background(geometry, image_size, fill, pad, dtype):
-    rows = tf.range(image_size)[:, None] < geometry.content[0]
-    columns = tf.range(image_size)[None, :] < geometry.content[1]
-    inside = (rows & columns)[..., None]
-    return tf.where(inside, tf.cast(fill, dtype), tf.cast(pad, dtype))
+def _frame(pixels, origin, size, plane):
+    """Put pixels at `origin` into the upper left part, `size` large, of a plane."""
+    top, left = origin[0], origin[1]
+    bottom, right = top + tf.shape(pixels)[0], left + tf.shape(pixels)[1]
+    # copies of whole stretches of memory: a third of the price of tf.pad and tf.where
+    band = tf.concat([plane[top:bottom, :left], pixels, plane[top:bottom, right : size[1]]], axis=1)
+    return tf.concat([plane[:top, : size[1]], band, plane[bottom : size[0], : size[1]]], axis=0)
 
 
 def _mirrored_origin(geometry):

@@ -37,7 +37,9 @@ class World(NamedTuple):
             "labels": labels,
             "instance_masks": masks,
             "segmentation_masks": _label_map(masks, coverage, labels),
-            "keypoints": np.stack([_keypoints(*item) for item in zip(masks, boxes, placed)]),
+            "keypoints": np.stack(
+                [_keypoints(*item) for item in zip(masks, boxes, placed, strict=True)]
+            ),
             "coverage": coverage,
         }
 
