@@ -31,28 +31,35 @@ class LiteRT:
             interpreter = Interpreter(str(path), num_threads=threads or default_threads())
         except (ValueError, RuntimeError) as error:
             raise ArtefactError(
-                f"{path} is damaged or cut short: LiteRT cannot read it ({error}). "
+                f"{path} is damaged or cut short: LiteRT cannot read it ({_one_line(error)}). "
                 "Export or copy the file again."
             ) from None
         self.card = parse_card(read_card(path), path)
         try:
+            interpreter.allocate_tensors()  # finds now what would otherwise fail at the first run
             self._runner = interpreter.get_signature_runner()
             details = self._runner.get_input_details()
+            self.outputs = tuple(self._runner.get_output_details())
         except (ValueError, RuntimeError) as error:
             raise ArtefactError(
-                f"LiteRT cannot prepare {path} ({error}). Export it again, with "
-                "keras_struct_export: it uses built-in operators only."
+                f"LiteRT cannot prepare {path}: it is damaged or uses operators that are not "
+                f"built in ({_one_line(error)}). Export it again with keras_struct_export."
             ) from None
         self.inputs = {
             name: tuple(int(size) if size >= 0 else None for size in detail["shape_signature"])
             for name, detail in details.items()
         }
-        self.outputs = tuple(self._runner.get_output_details())
+        self._path = path
         self._input = self.card["input"]["name"]
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on a contiguous (B, H, W, 3) float32 batch."""
-        return self._runner(**{self._input: batch})
+        try:
+            return self._runner(**{self._input: batch})
+        except RuntimeError as error:
+            raise ArtefactError(
+                f"LiteRT cannot run {self._path} ({_one_line(error)}). Export or copy it again."
+            ) from None
 
 
 def read_card(path: Path) -> bytes | None:
@@ -75,3 +82,7 @@ def read_card(path: Path) -> bytes | None:
 
 def _has(model, entry):
     return entry.Buffer() < model.BuffersLength()
+
+
+def _one_line(error):
+    return " ".join(str(error).split())

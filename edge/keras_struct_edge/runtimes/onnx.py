@@ -24,27 +24,35 @@ class OnnxRuntime:
         options.log_severity_level = 4  # fatal only: what it has to say, it also raises
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
+            text = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+            nodes = self._session.get_inputs()
+            self.outputs = tuple(node.name for node in self._session.get_outputs())
         except Exception as error:  # its errors share no base class below Exception
             raise ArtefactError(
                 f"{path} is damaged or not an ONNX model: ONNX Runtime cannot read it "
-                f"({_first_line(error)}). Export or copy the file again."
+                f"({_one_line(error)}). Export or copy the file again."
             ) from None
-        text = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
         self.card = parse_card(text, path)
         self.inputs = {
             node.name: tuple(size if isinstance(size, int) else None for size in node.shape)
-            for node in self._session.get_inputs()
+            for node in nodes
         }
-        self.outputs = tuple(node.name for node in self._session.get_outputs())
+        self._path = path
         self._input = self.card["input"]["name"]
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on a contiguous (B, H, W, 3) float32 batch."""
-        values = self._session.run(None, {self._input: batch})
+        try:
+            values = self._session.run(None, {self._input: batch})
+        except Exception as error:
+            raise ArtefactError(
+                f"ONNX Runtime cannot run {self._path} ({_one_line(error)}). "
+                "Export or copy it again."
+            ) from None
         return dict(zip(self.outputs, values, strict=True))
 
 
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _one_line(error):
+    return " ".join(str(error).split())
