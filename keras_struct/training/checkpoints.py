@@ -10,7 +10,7 @@ from keras_struct.training.files import replacing
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves `last.keras` after every epoch and `best.keras` whenever a number improves.
+    """Saves `last.keras` after every epoch and `model.keras` whenever a number improves.
 
     Both hold the averaged weights where the optimizer keeps an average, and both are replaced at
     once: `keras.callbacks.ModelCheckpoint` writes into the file, so that a kill at that moment
@@ -38,7 +38,7 @@ class Checkpoints(keras.callbacks.Callback):
         with averaged_weights(self.model):
             if improved:
                 self.best = {"epoch": epoch, "value": float(value)}
-                self._save("best.keras")
+                self._save("model.keras")
             self._save("last.keras")
 
     def _save(self, name):

@@ -106,6 +106,18 @@ class ExactResume(keras.callbacks.Callback):
             np.savez(path, state=np.array(json.dumps(state)), **arrays)
 
 
+def read_progress(path: str | Path) -> dict[str, Any] | None:
+    """Where the training with this state file stands, without its model; None without a file.
+
+    Returns:
+        {"history": [...], "finished": bool, "stopped": bool, ...}.
+    """
+    if not Path(path).exists():
+        return None
+    with np.load(path) as arrays:
+        return json.loads(str(arrays["state"]))
+
+
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Everything a step of training changes, by position: paths hold names Keras counts up."""
     optimizer = model.optimizer

@@ -1,0 +1,113 @@
+"""The model of a training: by name, or from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_struct_tools.measure_artefacts import model_file
+
+
+def is_file(model: str) -> bool:
+    """Whether --model means a file or folder, not a name."""
+    return model.endswith(".keras") or Path(model).exists()
+
+
+def fitted_boxes(options: Any, train: Any) -> Any:
+    """What `SSD(default_boxes=...)` takes for --default_boxes; None where a file decides.
+
+    Raises:
+        ValueError: if the data holds too few boxes for k-means.
+    """
+    from keras_struct.models.ssd import fit_default_boxes
+
+    if is_file(options.model):
+        return None
+    if options.default_boxes == "published":
+        return "published"
+    counts = None if options.pyramid else published_counts(options.model, options.image_size)
+    sizes = network_sizes(train, options.image_size, options.resize)
+    return fit_default_boxes(sizes, counts, seed=options.seed)[0]
+
+
+def published_counts(model: str, image_size: int) -> dict[str, int]:
+    """Default boxes a cell of each level of the published network."""
+    from keras_struct import models
+    from keras_struct.models.ssd.default_boxes import published_sizes
+
+    if model not in models.names():
+        raise ValueError(
+            f"`--model` must be one of {', '.join(models.names())}. Received: --model={model}."
+        )
+    sizes = published_sizes(model.split("_", 1)[1], image_size)
+    return {level: len(boxes) for level, boxes in sizes.items()}
+
+
+def network_sizes(dataset: Any, image_size: int, resize: str) -> np.ndarray:
+    """Widths and heights of all boxes but crowds, (N, 2) pixels of the network input."""
+    from keras_struct import data
+
+    sizes = [np.zeros((0, 2), np.float32)]
+    for index in range(len(dataset)):
+        annotation = dataset.annotation(index)
+        size = (annotation["height"], annotation["width"])
+        boxes = annotation["boxes"][~np.asarray(annotation["crowd"], bool)]
+        boxes = data.to_network(boxes, size, image_size, resize)
+        sizes.append(boxes[:, 2:] - boxes[:, :2])
+    return np.concatenate(sizes)
+
+
+def build_model(options: Any, class_names: tuple[str, ...], boxes: Any, continues: bool) -> Any:
+    """Create or load the model.
+
+    Args:
+        options: flags of `train`.
+        class_names: those of the data.
+        boxes: what `fitted_boxes` gave.
+        continues: whether a state will be restored: then no weights are fetched.
+
+    Raises:
+        ValueError: if the file is for other classes or another image size.
+        OSError: if ImageNet weights cannot be fetched.
+    """
+    from keras_struct import models
+
+    if is_file(options.model):
+        return _load(options, class_names)
+    weights = None if continues or options.backbone_weights == "none" else options.backbone_weights
+    try:
+        return models.create(
+            options.model,
+            num_classes=len(class_names),
+            image_size=options.image_size,
+            class_names=class_names,
+            weights=weights,
+            default_boxes=boxes,
+            pyramid=options.pyramid,
+            loss=options.loss,
+            resize=options.resize,
+        )
+    except Exception as error:
+        if "URL fetch failure" not in str(error):  # keras.utils.get_file raises a bare Exception
+            raise
+        raise OSError(
+            f"The ImageNet weights could not be fetched ({error}). Give their file as "
+            "--backbone_weights=PATH, or --backbone_weights=none to start from random ones."
+        ) from error
+
+
+def _load(options: Any, class_names: tuple[str, ...]) -> Any:
+    import keras
+
+    from keras_struct.training.detector import check_class_names
+
+    model = keras.saving.load_model(model_file(options.model), compile=False)
+    check_class_names(model.class_names, class_names)
+    for name in ("image_size", "resize", "pyramid"):
+        if options[name].present and options[name].value != getattr(model, name):
+            raise ValueError(
+                f"`--{name}` must be that of the model to start from, {getattr(model, name)}. "
+                f"Received: --{name}={options[name].value}. Leave it out."
+            )
+        options[name].value = getattr(model, name)
+    return model
