@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 
 from keras_struct_edge.card import parse_card
-
 from keras_struct_export.frozen import FrozenGraph
 
 _PACKAGES = {

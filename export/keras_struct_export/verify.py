@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from keras_struct_edge import load
 
+from keras_struct_edge import load
 from keras_struct_export.compare import Comparison, compare
 from keras_struct_export.errors import ExportError
 from keras_struct_export.frozen import as_results

@@ -1,0 +1,76 @@
+"""ONNX: one graph that ONNX Runtime runs and TensorRT parses."""
+
+import re
+
+from keras_struct_edge.card import CARD_KEY
+from keras_struct_export import card as cards
+from keras_struct_export.build import Artefact, Request
+from keras_struct_export.errors import ExportError
+from keras_struct_export.frozen import FrozenGraph
+from keras_struct_export.onnx_graph import all_nodes
+from keras_struct_export.quiet import quiet
+
+OPSET = 17
+
+
+def build(request: Request) -> Artefact:
+    """Convert a frozen graph to an .onnx file of the precision asked for."""
+    import onnx
+    import onnxruntime  # noqa: F401  what runs the file must be there before work begins
+
+    with request.progress.step("converted to ONNX"):
+        model = _convert(request.graph)
+    if request.precision == "float16":
+        from keras_struct_export.onnx_float16 import to_float16
+
+        with request.progress.step("turned the network to float16"), quiet():
+            model = to_float16(model)
+    elif request.precision == "int8":
+        from keras_struct_export.onnx_int8 import quantize
+
+        with request.progress.step(f"quantised with {len(request.calibration)} images"):
+            model = quantize(model, request)
+    _check(model)
+    onnx.helper.set_model_props(model, {CARD_KEY: cards.encode(request.card).decode("utf-8")})
+    return Artefact({"": model.SerializeToString()}, len(model.graph.node), "onnxruntime")
+
+
+def _convert(graph: FrozenGraph):
+    with quiet():
+        import tf2onnx
+
+        try:
+            model, _ = tf2onnx.convert.from_function(
+                graph.function, input_signature=[graph.signature], opset=OPSET
+            )
+        except Exception as error:
+            raise ExportError(f"tf2onnx cannot convert this model: {error}") from error
+    _reject_foreign(model, graph)
+    return model
+
+
+def _reject_foreign(model, graph: FrozenGraph) -> None:
+    # tf2onnx only logs what it does not know, and leaves the TensorFlow operator in the graph.
+    from onnx import defs
+
+    foreign = dict.fromkeys(
+        node.op_type
+        for node in all_nodes(model.graph)
+        if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type)
+    )
+    if foreign:
+        blamed = "; ".join(graph.blame(name) for name in foreign)
+        raise ExportError(
+            f"`model` must use operators that ONNX has. Received: {blamed}. "
+            "Write the layer with other keras.ops, or leave it out of the exported model."
+        )
+
+
+def _check(model) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        where = re.sub(r"\s+", " ", str(error))
+        raise ExportError(f"The ONNX graph made from this model is invalid: {where}") from error
