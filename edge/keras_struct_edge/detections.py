@@ -187,7 +187,8 @@ def _check_values(boxes, scores, labels, names):
     if (boxes[:, 2:] < boxes[:, :2]).any():
         bad = boxes[(boxes[:, 2:] < boxes[:, :2]).any(axis=1)][0]
         raise ValueError(f"`boxes` must be xyxy with x2 >= x1, y2 >= y1. Received: {bad.tolist()}.")
-    if not ((scores >= 0) & (scores <= 1)).all():  # false for NaN too
+    # a little slack, as half precision rounds; comparisons are false for NaN too
+    if not ((scores >= 0) & (scores <= 1.001)).all():
         raise ValueError(f"`scores` must be in [0, 1]. Received: scores={scores.tolist()}.")
     limit = len(names) or np.inf
     if not ((labels >= 0) & (labels < limit)).all():

@@ -42,6 +42,7 @@ def load(path: str | Path, threads: int | None = None) -> Predictor:
         FileNotFoundError: if there is no such file.
         ArtefactError: if the file is damaged, of another kind, or has no usable card.
         ImportError: if the file's runtime is not installed.
+        RuntimeError: if an engine finds no GPU.
         ValueError: if `threads` is not a positive integer or None.
     """
     path = Path(path)
