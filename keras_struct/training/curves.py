@@ -31,6 +31,7 @@ def save_curves(history: Sequence[dict], path: str | Path) -> None:
                 axes.plot(*zip(*points, strict=True), marker=".", label=name)
                 axes.legend()
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

@@ -49,11 +49,14 @@ def save_gallery(
 
 def _grid(tiles: list[np.ndarray], tile: int) -> np.ndarray:
     columns = max(1, int(np.ceil(np.sqrt(len(tiles)))))
-    rows = -(-len(tiles) // columns)
-    step = tile + _GAP
-    shape = (rows * step + _GAP, columns * step + _GAP, 3)
-    sheet = np.full(shape, _BACKGROUND, np.uint8)
-    for index, picture in enumerate(tiles):
-        top, left = (_GAP + step * part for part in divmod(index, columns))
-        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return sheet
+    width = columns * (tile + _GAP) + _GAP
+    rows = [np.full((_GAP, width, 3), _BACKGROUND, np.uint8)]
+    for start in range(0, len(tiles), columns):
+        pictures = tiles[start : start + columns]
+        height = max(len(picture) for picture in pictures) + _GAP
+        row = np.full((height, width, 3), _BACKGROUND, np.uint8)
+        for column, picture in enumerate(pictures):
+            left = _GAP + column * (tile + _GAP)
+            row[: picture.shape[0], left : left + picture.shape[1]] = picture
+        rows.append(row)
+    return np.concatenate(rows)

@@ -23,9 +23,8 @@ def _flag(flag: flags.Flag) -> str:
     choices = getattr(flag.parser, "enum_values", None)
     value = "|".join(choices) if choices else flag.flag_type().upper()
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}={value}"
-    # A name alone may be taken up by a default that needs no words.
-    default = "" if flag.default in (None, "", []) else f" (default: {flag.default_as_str})"
-    text = textwrap.fill(
-        flag.help + default, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-    )
+    unset = flag.default in (None, "", [])
+    default = "" if unset else f" (default: {flag.default_as_str.strip(chr(39))})"
+    words = flag.help.removeprefix(f"<{value}>: ") + default  # absl repeats the choices there
+    text = textwrap.fill(words, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return f"  {name}\n{text}"

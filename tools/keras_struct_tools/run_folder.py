@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_struct.training.files import replacing
-
 _FORMAT, _VERSION = "keras_struct_run", 1
 
 
@@ -50,6 +48,8 @@ class RunFolder:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write the fully resolved configuration."""
+        from keras_struct.training.files import replacing
+
         document = {"format": _FORMAT, "version": _VERSION, **config}
         with replacing(self.config_file) as path:
             path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,94 @@
+"""Find objects in images: one JSON file, and the images with boxes drawn.
+
+    keras-struct predict --model=runs/cells --images=photos/ --output=found/
+    keras-struct predict --model=cells.tflite --images=a.jpg,b.png --output=found/ --min_score=0.5
+
+The output folder holds predictions.json ({"images": [{"file", "height", "width", "class_names",
+"detections": [{"label", "name", "score", "box"}]}]}, boxes xyxy in pixels of the image) and, with
+--draw, each image as drawings/NAME.png.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import flags
+
+from keras_struct_tools import options as reading
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "model",
+    None,
+    "Run folder, .keras file, or artefact (.tflite, .onnx, .engine).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list("images", [], "Image files and folders, separated by commas.", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "Folder to write.", flag_values=FLAGS)
+flags.DEFINE_float("min_score", 0.3, "Least score of what is kept.", 0.0, 1.0, flag_values=FLAGS)
+flags.DEFINE_boolean("draw", True, "Write the drawings.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "threads", None, "CPU threads of an artefact; default: its runtime's.", 1, flag_values=FLAGS
+)
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; return its exit code."""
+    options = reading.parse(FLAGS, argv, ("model", "images", "output"))
+    files = list(image_files(options.images))
+    from keras_struct_tools.detectors import predictor
+    from keras_struct_tools.output import write_json
+
+    predict = predictor(options.model, options.threads)
+    folder = Path(options.output)
+    rows, count = [], 0
+    for file in files:
+        image = _read(file)
+        found = predict(image).filter(options.min_score)
+        size = {"height": image.shape[0], "width": image.shape[1]}
+        rows.append({"file": str(file), **size, **found.to_dict()})
+        count += len(found)
+        if options.draw:
+            _draw(found, image, folder / "drawings" / f"{file.name}.png")
+    write_json(folder / "predictions.json", {"model": options.model, "images": rows})
+    print(f"{folder / 'predictions.json'}: {count} objects in {len(files)} images.")
+    return 0
+
+
+def image_files(paths: list[str]) -> Iterator[Path]:
+    """The files of a list of files and folders; of a folder its images, sorted.
+
+    Raises:
+        ValueError: if a path does not exist or a folder holds no image.
+    """
+    for path in map(Path, paths):
+        if path.is_file():
+            yield path
+            continue
+        inside = sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise ValueError(
+                f"`--images` must be image files, or folders with {', '.join(SUFFIXES)} files. "
+                f"Received: {path}, where there is none."
+            )
+        yield from inside
+
+
+def _read(file: Path):
+    import numpy as np
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as image:
+            # a camera's "this side up" is part of the picture
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"{file}: must be an image that can be read. {error}") from error
+
+
+def _draw(found, image, path: Path) -> None:
+    from keras_struct.training.files import replacing
+
+    with replacing(path) as temporary:
+        found.draw(image).save(temporary)
