@@ -40,8 +40,7 @@ def match_boxes(anchors, boxes, labels, iou_threshold=0.5):
 
 def _match_bipartite(iou):
     """(B, A, N) IoU, negative for padding, to (B, A) int32 indices of boxes, -1 elsewhere."""
-    num_boxes = iou.shape[-1]
-    indices = ops.arange(num_boxes, dtype="int32")
+    indices = ops.arange(ops.shape(iou)[-1], dtype="int32")
 
     def pairs_are_left(matches, open_boxes):
         return ops.any(open_boxes)

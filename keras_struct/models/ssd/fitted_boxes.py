@@ -2,17 +2,18 @@
 
 import numpy as np
 
+_MAX_ITERATIONS = 300
 PYRAMID_COUNTS = {"P3": 4, "P4": 4, "P5": 2, "P6": 2}
 
 
-def fit_default_boxes(sizes, counts=None, seed=0, max_iterations=300):
+def fit_default_boxes(sizes, counts=None, seed=0, num_starts=10):
     """Cluster the sizes of a data set's boxes and give the smaller to the finer levels.
 
     Args:
         sizes: (N, 2) widths and heights in pixels of the network's input image.
         counts: {"P3": boxes per cell, ...}, finest level first; None for 4, 4, 2, 2 on P3..P6.
-        seed: int, of the k-means++ start.
-        max_iterations: int, at which k-means ends if it has not settled before.
+        seed: int, of the k-means++ starts.
+        num_starts: int, starts of which the best result is kept.
 
     Returns:
         ({"P3": ((width, height), ...), ...}, mean_iou): the sizes for `SSD(default_boxes=...)` and
@@ -25,16 +26,9 @@ def fit_default_boxes(sizes, counts=None, seed=0, max_iterations=300):
     """
     counts = counts or PYRAMID_COUNTS
     sizes = _check_sizes(np.asarray(sizes, "float64"), sum(counts.values()))
-    centres = _start(sizes, sum(counts.values()), np.random.default_rng(seed))
-    nearest = None
-    for _ in range(max_iterations):
-        previous, nearest = nearest, np.argmax(size_iou(sizes, centres), axis=1)
-        if previous is not None and np.array_equal(previous, nearest):
-            break
-        for index in range(len(centres)):
-            members = sizes[nearest == index]
-            if len(members):
-                centres[index] = np.median(members, axis=0)
+    generator = np.random.default_rng(seed)
+    trials = [_cluster(sizes, sum(counts.values()), generator) for _ in range(num_starts)]
+    centres = max(trials, key=lambda centres: size_iou(sizes, centres).max(axis=1).mean())
     centres = centres[np.argsort(centres.prod(axis=1))]
     mean_iou = float(size_iou(sizes, centres).max(axis=1).mean())
     ends = np.cumsum(list(counts.values()))
@@ -52,12 +46,27 @@ def size_iou(sizes, others):
     return overlap / (sizes.prod(axis=-1)[:, None] + others.prod(axis=-1)[None] - overlap)
 
 
+def _cluster(sizes, count, generator):
+    """k-means from one start: (count, 2) medians, unordered."""
+    centres = _start(sizes, count, generator)
+    nearest = None
+    for _ in range(_MAX_ITERATIONS):
+        previous, nearest = nearest, np.argmax(size_iou(sizes, centres), axis=1)
+        if previous is not None and np.array_equal(previous, nearest):
+            break
+        for index in range(count):
+            members = sizes[nearest == index]
+            if len(members):
+                centres[index] = np.median(members, axis=0)
+    return centres
+
+
 def _start(sizes, count, generator):
     """k-means++: each next centre is drawn by its distance from those before."""
     centres = sizes[generator.integers(len(sizes))][None]
     while len(centres) < count:
         distance = 1.0 - size_iou(sizes, centres).max(axis=1)
-        weight = distance + 1e-9  # all boxes alike: any will do
+        weight = distance**2 + 1e-9  # all boxes alike: any will do
         centres = np.vstack([centres, sizes[generator.choice(len(sizes), p=weight / weight.sum())]])
     return centres
 

@@ -1,0 +1,182 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_struct as ks
+
+pytestmark = pytest.mark.agnostic
+
+SIZE = 64
+SMALL_BOXES = {"P3": ((12.0, 12.0), (20.0, 14.0)), "P4": ((28.0, 28.0),), "P5": ((48.0, 48.0),)}
+
+
+def small_ssd(**options):
+    options = {"pyramid": True, "default_boxes": SMALL_BOXES, **options}
+    return ks.models.SSD("mobilenet_v2_035", num_classes=3, image_size=SIZE, **options)
+
+
+def batch(seed=0, count=4):
+    """Bright rectangles on noise: enough to learn from four images."""
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(0, 60, (count, SIZE, SIZE, 3)).astype("float32")
+    boxes, labels = np.zeros((count, 3, 4), "float32"), np.full((count, 3), -1)
+    for image in range(count):
+        for index in range(2):
+            x, y = rng.integers(0, 24, 2) + (index * 20, 0)
+            w, h = rng.integers(10, 24, 2)
+            label = int(rng.integers(3))
+            images[image, y : y + h, x : x + w, label] = 255
+            boxes[image, index], labels[image, index] = (x, y, x + w, y + h), label
+    return images, {"bounding_boxes": {"boxes": boxes, "labels": labels}}
+
+
+@pytest.mark.parametrize("size, boxes", [(300, 8732), (512, 24564)])
+def test_published_network(size, boxes):
+    model = ks.models.SSD("vgg16", num_classes=20, image_size=size)
+    assert model.anchors.shape == (boxes, 4)
+    assert model.output["box_deltas"].shape == (None, boxes, 4)
+    assert model.output["class_logits"].shape == (None, boxes, 21)
+    norm = model.get_layer("conv4_3_norm")
+    np.testing.assert_array_equal(norm.get_weights()[0], np.full(512, 20.0, "float32"))
+
+
+def test_mobilenet_v1_has_the_boxes_of_the_official_file():
+    model = ks.models.SSD("mobilenet_v1_025", num_classes=90, image_size=300)
+    assert model.anchors.shape == (1917, 4)
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small"])
+@pytest.mark.parametrize("pyramid", [False, True])
+def test_light_backbones_predict_on_every_anchor(backbone, pyramid):
+    model = ks.models.SSD(backbone, num_classes=2, image_size=160, pyramid=pyramid)
+    assert model.output["box_deltas"].shape == (None, len(model.anchors), 4)
+    levels = {"P3", "P4", "P5", "P6", "P7"} if pyramid else {f"P{i}" for i in range(4, 10)}
+    names = {layer.name.split("_")[2] for layer in model.layers if "box_deltas_p" in layer.name}
+    assert names == {level.lower() for level in levels}
+
+
+def test_pyramid_at_odd_sizes_and_on_vgg16():
+    model = ks.models.SSD("mobilenet_v2_035", num_classes=2, image_size=150, pyramid=True)
+    assert len(model.anchors) == 6 * (19**2 + 10**2 + 5**2 + 3**2 + 2**2)
+    vgg = ks.models.SSD("vgg16", num_classes=2, image_size=64, pyramid=True)
+    assert len(vgg.anchors) == 6 * (8**2 + 4**2 + 2**2 + 1 + 1)
+
+
+def found(result, truth, image):
+    """Whether every true box of an image has a detection of its class with IoU above 0.5."""
+    pairs = [pair for pair in zip(truth["boxes"][image], truth["labels"][image], strict=True)]
+    for box, label in pairs[:2]:
+        iou = ops.convert_to_numpy(ks.ops.boxes.pairwise_iou(result["boxes"][image], box[None]))
+        if not (iou[result["labels"][image] == label] > 0.5).any():
+            return False
+    return True
+
+
+@pytest.mark.parametrize("loss", ["multibox", "focal"])
+def test_overfits_four_images_and_finds_their_boxes(loss):
+    keras.utils.set_random_seed(0)
+    model = small_ssd(loss=loss)
+    images, targets = batch()
+    model.compile(keras.optimizers.Adam(3e-3))
+    history = model.fit(images, targets, batch_size=4, epochs=60, verbose=0).history
+    assert min(history["loss"]) < history["loss"][0] / 10
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # statistics of the weights as they are now
+    model.optimizer.learning_rate = 0.0
+    model.fit(images, targets, batch_size=4, epochs=1, verbose=0)
+    result = model.with_decoder(score_threshold=0.2).predict(images, verbose=0)
+    assert all(found(result, targets["bounding_boxes"], image) for image in range(4))
+
+
+def test_logs_carry_both_parts_and_they_sum_to_the_loss():
+    model = small_ssd()
+    model.compile("sgd")
+    logs = model.train_on_batch(*batch(), return_dict=True)
+    assert logs["loss"] == pytest.approx(logs["box_loss"] + logs["class_loss"], rel=1e-5)
+    evaluated = model.evaluate(*batch(1), verbose=0, return_dict=True)
+    assert set(evaluated) == {"loss", "box_loss", "class_loss"}
+
+
+def test_padding_does_not_change_the_loss():
+    model = small_ssd()
+    model.compile("sgd")
+    images, targets = batch()
+    boxes = targets["bounding_boxes"]
+    padded = {
+        "boxes": np.pad(boxes["boxes"], ((0, 0), (0, 5), (0, 0))),
+        "labels": np.pad(boxes["labels"], ((0, 0), (0, 5)), constant_values=-1),
+    }
+    one = model.evaluate(images, targets, verbose=0)
+    two = model.evaluate(images, {"bounding_boxes": padded}, verbose=0)
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_compiled_step_equals_the_eager_one():
+    images, targets = batch()
+    losses = []
+    for options in ({"jit_compile": True}, {"jit_compile": False}):
+        keras.utils.set_random_seed(0)
+        model = small_ssd()
+        model.compile("sgd", **options)
+        losses.append(model.train_on_batch(images, targets))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_saved_model_loads_without_custom_objects_and_without_the_backbone_file(tmp_path):
+    model = small_ssd(class_names=["a", "b", "c"], loss="focal", resize="letterbox")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    images, _ = batch()
+    for name, value in model(images).items():
+        np.testing.assert_allclose(loaded(images)[name], value, atol=1e-6)
+    assert loaded.class_names == ("a", "b", "c") and loaded.resize == "letterbox"
+    np.testing.assert_array_equal(loaded.anchors, model.anchors)
+
+
+def test_mixed_precision_predicts_and_decodes_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small_ssd()
+        model.compile("sgd")
+        assert np.isfinite(model.train_on_batch(*batch())).all()
+        assert {value.dtype for value in model.output.values()} == {"float32"}
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_card_says_what_the_device_must_know():
+    card = small_ssd(class_names=["a", "b", "c"]).card()
+    assert card["task"] == "detection" and card["class_names"] == ["a", "b", "c"]
+    assert (card["input"]["height"], card["input"]["resize"]) == (SIZE, "stretch")
+    assert set(card["results"]) == set(small_ssd().with_decoder().output)
+
+
+def test_catalog_builds_by_name():
+    model = ks.models.create("ssd_mobilenet_v2_035", num_classes=2, image_size=96)
+    assert isinstance(model, ks.models.SSD) and model.backbone_name == "mobilenet_v2_035"
+    with pytest.raises(ValueError, match="`model` must be one of .*ssd_vgg16.*'yolo_v9'"):
+        ks.models.create("yolo_v9")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"backbone": "alexnet"}, "`backbone` must be one of .*vgg16"),
+        ({"num_classes": 0}, "`num_classes` must be an integer of at least 1"),
+        ({"image_size": 8}, "`image_size` must be an integer of at least 32"),
+        ({"loss": "mse"}, r"`loss` must be one of \('multibox', 'focal'\)"),
+        ({"resize": "crop"}, r"`resize` must be one of \('stretch', 'letterbox'\)"),
+        ({"class_names": ["a"]}, "`class_names` must hold num_classes=3 names. Received: 1"),
+        ({"default_boxes": "mine"}, "`default_boxes` must be 'published' or a dict"),
+        ({"default_boxes": {"3": [(1, 1)]}}, "keyed by levels such as 'P3'"),
+        ({"default_boxes": {"P3": [(1, -1)]}}, "pairs of positive pixels"),
+        ({"default_boxes": {"P4": [(1, 1)], "P3": [(1, 1)]}}, "from the finest level"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        ks.models.SSD(
+            **{"backbone": "mobilenet_v2_035", "num_classes": 3, "image_size": 64, **options}
+        )
