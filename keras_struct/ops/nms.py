@@ -1,8 +1,44 @@
-"""Exact greedy non-maximum suppression with static shapes."""
+"""Greedy non-maximum suppression, exact and with static shapes.
+
+A *pair* is one box seen as one class. Pairs are read in greedy's order (falling score; ties: lower
+box, then lower class) in blocks of the best ones, and a block in windows. The pairs of a window
+are first tested against those kept so far, then settled among themselves by
+
+    keep <- free and not any(earlier in keep and overlapping)
+
+Starting from keep = free, the iterates bound greedy's answer from above and from below in turn:
+where two in a row agree, the answer is greedy's. Only the head of the window up to the first
+disagreement is used, and the next window starts behind it. So few iterations suffice, and yet
+nothing is approximated. Reading stops once enough is kept.
+"""
+
+from typing import NamedTuple
 
 from keras import ops
 
-_NOTHING = -1.0
+_X1, _Y1, _X2, _Y2, _LABEL, _SCORE, _BOX = range(7)
+_COLUMNS = 7
+_NO_SCORE = -1.0
+
+
+class Options(NamedTuple):
+    """How to suppress; `block`, `window` and `sweeps` change the speed only, if `exhaustive`."""
+
+    iou_threshold: float = 0.45
+    score_threshold: float = 0.01
+    max_detections: int = 200
+    max_candidates: int | None = None
+    max_per_class: int | None = None
+    exhaustive: bool = True
+    block: int | None = None
+    window: int = 128
+    sweeps: int = 4
+
+
+class _Kept(NamedTuple):
+    pairs: object  # (B, K, 7) float32, label -1 where still empty
+    count: object  # (B,) int32
+    read: object  # (B, C) float32, pairs read of each class; (B, 1) if that is not limited
 
 
 def non_max_suppression(
@@ -18,78 +54,253 @@ def non_max_suppression(
 ):
     """Keep the best boxes of every class and drop those that overlap a better one.
 
-    Greedy suppression, class by class, in the order of falling score (ties: lower box, then lower
-    class first). A box may be detected as several classes.
+    Greedy suppression within each class, in the order of falling score (ties: lower box first,
+    then lower class), exact for any number of candidates. A box can be detected as several
+    classes. The work grows with the number of candidates read until `max_detections` are kept.
+    On a CPU it is two to four times faster compiled (`jit_compile=True`).
 
     Args:
-        boxes: (B, A, 4) float32, xyxy, pixels.
+        boxes: (B, A, 4) float32, xyxy, pixels. A box without area has IoU 0 with any other: it
+            drops none and is never dropped. A < 2^24.
         scores: (B, A, C) float32 in [0, 1]. NaN counts as no score.
         iou_threshold: float in [0, 1]. A box is dropped when its IoU with a better kept box of
             its class is greater than this.
-        score_threshold: float in [0, 1]. Only scores greater than this count.
+        score_threshold: float in [0, 1]. Only scores greater than this are candidates.
         max_detections: int, K, detections kept per image.
-        max_candidates: int or None. Only that many best scores of each class are looked at.
-        max_per_class: int or None. Detections kept per class and image.
-        exhaustive: bool. False looks only at the best candidates, see below.
+        max_candidates: int or None. Only that many best candidates of each class are read, as in
+            SSD's `nms_top_k`.
+        max_per_class: int or None. Detections kept per image and class.
+        exhaustive: bool. False reads only the M best candidates of each image, with one loop
+            instead of nested ones in the exported graph. M is about the square root of A * C, and
+            256 at least. The result is then exact unless more candidates exist and fewer than K
+            of these M are kept: what is returned is right, but worse detections are missing.
 
     Returns:
-        dict: boxes (B, K, 4) float32, scores (B, K) float32, labels (B, K) int32 with -1 as
-        padding, num_detections (B,) int32; by falling score. Padding boxes and scores are 0.
+        dict, by falling score: boxes (B, K, 4) float32, scores (B, K) float32, labels (B, K)
+        int32, num_detections (B,) int32. Padding has label -1, score 0 and box 0.
+
+    Raises:
+        ValueError: if an argument is out of its range or the shapes do not fit.
+
+    Example:
+        >>> boxes = [[[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]]]
+        >>> scores = [[[0.9], [0.8], [0.7]]]
+        >>> non_max_suppression(boxes, scores, max_detections=3)["labels"]
+        [[0, 0, -1]]
+
+    Source: greedy suppression as in Liu et al. 2016, arXiv:1512.02325, section 2.2.
     """
+    options = Options(
+        iou_threshold, score_threshold, max_detections, max_candidates, max_per_class, exhaustive
+    )
+    return suppress(boxes, scores, check_options(options))
+
+
+def check_options(options):
+    """Return `options` if each is in its range, or raise ValueError naming the one that is not."""
+    for name in ("iou_threshold", "score_threshold"):
+        value = getattr(options, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError(
+                f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}. "
+                "Give a fraction, not a percentage."
+            )
+    for name in ("max_detections", "max_candidates", "max_per_class"):
+        value = getattr(options, name)
+        if value is None and name != "max_detections":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive int. Received: {name}={value!r}. "
+                "Give 1 or more" + ("." if name == "max_detections" else ", or None for no limit.")
+            )
+    return options
+
+
+def suppress(boxes, scores, options):
+    """`non_max_suppression` with its settings as one `Options`."""
     boxes = ops.convert_to_tensor(boxes, dtype="float32")
     scores = ops.convert_to_tensor(scores, dtype="float32")
-    scores = ops.where(scores > score_threshold, scores, _NOTHING)
-    num_boxes, num_classes = scores.shape[1:]
-    block = min(1024, num_boxes * num_classes)
-    pair_scores, pair_boxes, pair_labels = _best_pairs(boxes, scores, block)
-    x, y = pair_boxes[:, :, None, :], pair_boxes[:, None, :, :]
-    size = ops.maximum(ops.minimum(x[..., 2:], y[..., 2:]) - ops.maximum(x[..., :2], y[..., :2]), 0)
-    inter = size[..., 0] * size[..., 1]
-    sides = ops.maximum(pair_boxes[..., 2:] - pair_boxes[..., :2], 0.0)
-    area = sides[..., 0] * sides[..., 1]
-    union = ops.maximum(area[:, :, None] + area[:, None, :] - inter, 1e-30)
-    rank = ops.arange(block)
-    suppresses = ops.logical_and(inter / union > iou_threshold, rank[:, None] < rank[None, :])
-    suppresses = ops.logical_and(suppresses, pair_labels[:, :, None] == pair_labels[:, None, :])
-    suppresses = ops.cast(suppresses, "float32")
-    real = ops.cast(pair_scores > score_threshold, "float32")
-
-    def step(keep, changed):
-        hit = ops.matmul(keep[:, None, :], suppresses)[:, 0]
-        new = real * ops.cast(hit < 0.5, "float32")
-        return new, ops.any(new != keep)
-
-    keep, _ = ops.while_loop(lambda keep, changed: changed, step, (real, ops.max(real) > -2))
-    kept_scores, at = ops.top_k(
-        ops.where(keep > 0, pair_scores, _NOTHING), min(block, max_detections)
-    )
-    rows = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None] * block
-    at = at + rows
-    valid = kept_scores > score_threshold
-    result = {
-        "boxes": ops.where(
-            valid[..., None], ops.take(ops.reshape(pair_boxes, (-1, 4)), at, 0), 0.0
-        ),
-        "scores": ops.where(valid, kept_scores, 0.0),
-        "labels": ops.where(valid, ops.take(ops.reshape(pair_labels, (-1,)), at, 0), -1),
-        "num_detections": ops.sum(ops.cast(valid, "int32"), axis=1),
+    _check_shapes(tuple(boxes.shape), tuple(scores.shape))
+    kept = _nothing_kept(scores, options)
+    if scores.shape[1] and scores.shape[2]:
+        # `>` is false for NaN, which top_k might place first
+        scores = ops.where(scores > options.score_threshold, scores, _NO_SCORE)
+        kept = _search(boxes, scores, kept, options)
+    return {
+        "boxes": kept.pairs[:, :, :4],
+        "scores": kept.pairs[:, :, _SCORE],
+        "labels": ops.cast(kept.pairs[:, :, _LABEL], "int32"),
+        "num_detections": kept.count,
     }
-    short = max_detections - min(block, max_detections)
-    if short:
-        result["boxes"] = ops.pad(result["boxes"], ((0, 0), (0, short), (0, 0)))
-        result["scores"] = ops.pad(result["scores"], ((0, 0), (0, short)))
-        result["labels"] = ops.pad(result["labels"], ((0, 0), (0, short)), constant_values=-1)
-    return result
 
 
-def _best_pairs(boxes, scores, block):
-    """The `block` best (box, class) pairs: their scores, boxes and labels."""
+def _check_shapes(boxes, scores):
+    if len(boxes) != 3 or boxes[2] != 4:
+        raise ValueError(
+            f"`boxes` must have shape (batch, boxes, 4). Received: boxes.shape={boxes}. "
+            "Add a batch axis with `boxes[None]` if it is missing."
+        )
+    if len(scores) != 3 or scores[1] is None or scores[2] is None or scores[1] != boxes[1]:
+        raise ValueError(
+            "`scores` must have shape (batch, boxes, classes), with as many boxes as `boxes` and "
+            f"both known. Received: scores.shape={scores}, boxes.shape={boxes}. "
+            "Give one score per box and class."
+        )
+
+
+def _nothing_kept(scores, options):
+    batch = ops.shape(scores)[0]
+    blank = ops.cast(ops.arange(_COLUMNS) == _LABEL, "float32") * -1.0
+    pairs = ops.broadcast_to(blank, (batch, options.max_detections, _COLUMNS))
+    classes = scores.shape[2] if options.max_candidates else 1
+    return _Kept(pairs, ops.zeros((batch,), "int32"), ops.zeros((batch, classes), "float32"))
+
+
+def _search(boxes, scores, kept, options):
+    total = scores.shape[1] * scores.shape[2]
+    size = min(options.block or _block_size(total), total)
+    # the first block stands before the loop: it needs no mask, and is mostly the only one
+    block = _best_pairs(boxes, scores, size)
+    kept = _read_block(block, kept, options)
+    if size == total or not options.exhaustive:
+        return kept
+
+    def unfinished(last, pairs, count, read):
+        more = last[:, _SCORE] > options.score_threshold
+        return ops.any(ops.logical_and(more, count < options.max_detections))
+
+    def read_next(last, *kept):
+        block = _best_pairs(boxes, _pairs_after(last, scores), size)
+        return block[:, -1], *_read_block(block, _Kept(*kept), options)
+
+    return _Kept(*ops.while_loop(unfinished, read_next, (block[:, -1], *kept))[1:])
+
+
+def _block_size(total):
+    """About the square root: finding a block costs ~ total, reading it ~ its size."""
+    size = 256
+    while size * size < total:
+        size += 256
+    return size
+
+
+def _pairs_after(last, scores):
+    """`scores` with all pairs blanked up to the pair `last`, (B, 7), in greedy's order."""
+    _, num_boxes, num_classes = scores.shape
+    score, box, label = (last[:, None, None, i] for i in (_SCORE, _BOX, _LABEL))
+    row = ops.cast(ops.arange(num_boxes), "float32")[None, :, None]
+    column = ops.cast(ops.arange(num_classes), "float32")[None, None, :]
+    behind = ops.logical_or(row > box, ops.logical_and(row == box, column > label))
+    after = ops.logical_or(scores < score, ops.logical_and(scores == score, behind))
+    return ops.where(after, scores, _NO_SCORE)
+
+
+def _best_pairs(boxes, scores, size):
+    """The `size` best pairs, (B, size, 7), in greedy's order.
+
+    They belong to the `size` boxes with the best top scores, so that A * C scores need only a
+    maximum and no sorting.
+    """
     num_boxes, num_classes = scores.shape[1:]
-    count = min(block, num_boxes)
-    rows = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
-    at = ops.top_k(ops.max(scores, axis=2), count)[1] + rows * num_boxes
-    best = ops.take(ops.reshape(scores, (-1, num_classes)), at, axis=0)
-    pair_scores, pair = ops.top_k(ops.reshape(best, (-1, count * num_classes)), block)
-    box = ops.take(ops.reshape(at, (-1,)), pair // num_classes + rows * count, axis=0)
-    pair_boxes = ops.take(ops.reshape(boxes, (-1, 4)), box, axis=0)
-    return pair_scores, pair_boxes, pair - pair // num_classes * num_classes
+    count = min(size, num_boxes)
+    batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
+    box = ops.cast(ops.top_k(ops.max(scores, axis=2), count)[1], "float32")
+    # back to falling index, because the second top_k gives ties to the earlier place
+    box = ops.cast(-ops.top_k(-box, count)[0], "int32")
+    table = ops.take(ops.reshape(scores, (-1, num_classes)), box + batch * num_boxes, axis=0)
+    score, pair = ops.top_k(ops.reshape(table, (-1, count * num_classes)), size)
+    place = pair // num_classes
+    label = pair - place * num_classes
+    box = ops.take(ops.reshape(box, (-1,)), place + batch * count, axis=0)
+    corners = ops.take(ops.reshape(boxes, (-1, 4)), box + batch * num_boxes, axis=0)
+    columns = [ops.cast(c, "float32")[:, :, None] for c in (label, score, box)]
+    return ops.concatenate([corners, *columns], axis=2)
+
+
+def _read_block(block, kept, options):
+    """Add to `kept` what greedy keeps of `block`; images that have enough stay as they are."""
+    limit = ops.sum(ops.cast(block[:, :, _SCORE] > options.score_threshold, "int32"), axis=1)
+
+    def unfinished(start, pairs, count, read):
+        return ops.any(ops.logical_and(start < limit, count < options.max_detections))
+
+    def read_window(start, *kept):
+        kept = _Kept(*kept)
+        stop = ops.where(kept.count < options.max_detections, limit, 0)
+        window, inside = _window_at(start, stop, block, options.window)
+        table = ops.concatenate([kept.pairs, window], axis=1)
+        keep, head, read = _settle(window, table, inside, kept, options)
+        settled = ops.cast(ops.sum(head, axis=1), "int32")
+        return start + settled, *_append(table, keep, kept.count, options), read
+
+    return _Kept(*ops.while_loop(unfinished, read_window, (ops.zeros_like(limit), *kept))[1:])
+
+
+def _window_at(start, stop, block, length):
+    size = block.shape[1]
+    place = start[:, None] + ops.arange(length, dtype="int32")
+    row = ops.arange(ops.shape(block)[0], dtype="int32")[:, None] * size
+    flat = ops.reshape(block, (-1, _COLUMNS))
+    window = ops.take(flat, ops.minimum(place, size - 1) + row, axis=0)
+    return window, ops.cast(place < stop[:, None], "float32")
+
+
+def _settle(window, table, inside, kept, options):
+    """Which pairs of the window greedy keeps: keep (B, W), its settled head (B, W), read (B, C)."""
+    place = ops.arange(options.window, dtype="int32")
+    earlier = ops.cast(place[:, None] > place[None, :], "float32")
+    same = ops.cast(window[:, :, None, _LABEL] == table[:, None, :, _LABEL], "float32")
+    hits = _overlaps(window, table, options.iou_threshold) * same
+    before, among = hits[:, :, : -options.window], hits[:, :, -options.window :] * earlier
+    same_before, same_among = same[:, :, : -options.window], same[:, :, -options.window :] * earlier
+    read = kept.read
+    if options.max_candidates:
+        classes = ops.one_hot(ops.cast(window[:, :, _LABEL], "int32"), read.shape[1])
+        rank = ops.sum(classes * read[:, None, :], axis=2) + ops.sum(same_among, axis=2)
+        inside = inside * ops.cast(rank < options.max_candidates, "float32")
+    free = inside * ops.cast(ops.max(before, axis=2) < 0.5, "float32")
+    previous, keep = None, free
+    for _ in range(options.sweeps):
+        hit = ops.matmul(among, keep[:, :, None])[:, :, 0]
+        previous, keep = keep, free * ops.cast(hit < 0.5, "float32")
+    first_open = ops.min(ops.where(keep == previous, options.window, place), axis=1)
+    head = ops.cast(place < first_open[:, None], "float32")
+    keep = keep * head
+    if options.max_candidates:
+        read = read + ops.sum(classes * (inside * head)[:, :, None], axis=1)
+    if options.max_per_class:
+        rank = ops.sum(same_before, axis=2) + ops.matmul(same_among, keep[:, :, None])[:, :, 0]
+        keep = keep * ops.cast(rank < options.max_per_class, "float32")
+    return keep, head, read
+
+
+def _overlaps(boxes, others, threshold):
+    """1.0 where the IoU of (B, N, 7) and (B, M, 7) is above `threshold`, else 0.0: (B, N, M)."""
+    a = [boxes[:, :, None, i] for i in range(4)]
+    b = [others[:, None, :, i] for i in range(4)]
+    width = ops.minimum(a[_X2], b[_X2]) - ops.maximum(a[_X1], b[_X1])
+    height = ops.minimum(a[_Y2], b[_Y2]) - ops.maximum(a[_Y1], b[_Y1])
+    shared = ops.maximum(width, 0.0) * ops.maximum(height, 0.0)
+    # two boxes without area give 0 / 0 = NaN, which is not above any threshold
+    iou = shared / (_area(a) + _area(b) - shared)
+    return ops.cast(iou > threshold, "float32")
+
+
+def _area(box):
+    return ops.maximum(box[_X2] - box[_X1], 0.0) * ops.maximum(box[_Y2] - box[_Y1], 0.0)
+
+
+def _append(table, keep, count, options):
+    """The first K of the kept pairs and of the window's, both in `table`, and their number."""
+    capacity = options.max_detections
+    running = ops.cumsum(keep, axis=1)
+    total = ops.minimum(count + ops.cast(running[:, -1], "int32"), capacity)
+    slot = ops.arange(capacity, dtype="int32")[None, :]
+    # the window's n-th kept pair stands behind all places where less than n were kept
+    nth = ops.cast(slot - count[:, None], "float32")
+    passed = ops.cast(running[:, None, :] <= nth[:, :, None], "int32")
+    fresh = ops.logical_and(slot >= count[:, None], slot < total[:, None])
+    source = ops.where(fresh, capacity + ops.sum(passed, axis=2), slot)
+    row = ops.arange(ops.shape(table)[0], dtype="int32")[:, None] * table.shape[1]
+    return ops.take(ops.reshape(table, (-1, _COLUMNS)), source + row, axis=0), total
