@@ -193,7 +193,7 @@ def _record(entry, num_keypoints, file, masked):
 
 
 def _area(item, file, box_area):
-    area = item.get("area", box_area)
+    area = item.get("area", float(box_area))
     if not _is_number(area) or area < 0:
         raise dataset_error(file, f"{item['field']}.area", f"must be a number >= 0: {area!r}")
     return area

@@ -185,8 +185,8 @@ def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) 
         pixels: (h, w, C), what `place` returned.
         geometry: the geometry they belong to.
         image_size: side of the network input, pixels.
-        fill: value, or one per channel, of the content the image does not cover.
-        pad: value, or one per channel, beyond the content (letterbox).
+        fill: number, or one per channel, of the content the image does not cover.
+        pad: number, or one per channel, beyond the content (letterbox).
     """
     shape = (image_size, image_size, pixels.shape[-1])
     content = geometry.content
@@ -205,8 +205,9 @@ def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) 
 
 
 def _plane(shape, value, pixels):
-    static = tf.get_static_value(tf.convert_to_tensor(value))
-    return tf.constant(np.broadcast_to(static, shape), pixels.dtype)
+    if None not in shape:
+        return tf.constant(np.broadcast_to(value, shape), pixels.dtype)
+    return tf.fill((*shape[:2], tf.shape(pixels)[2]), tf.cast(value, pixels.dtype))
 
 
 def _frame(pixels, origin, size, plane):

@@ -1,0 +1,185 @@
+"""COCO files: what is read, and how broken ones are refused."""
+
+import numpy as np
+import pytest
+
+from keras_struct.data import DatasetError, coco
+
+BOX = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [10, 5, 20, 15]}
+
+
+def test_reads_boxes_categories_and_crowds(write_coco):
+    crowd = {**BOX, "id": 2, "category_id": 9, "iscrowd": 1, "bbox": [0, 0, 60.5, 40], "area": 99}
+    dataset = coco(*write_coco([BOX, crowd]))
+    annotation = dataset.annotation(0)
+    assert len(dataset) == 2 and dataset.class_names == ("cat", "dog")
+    np.testing.assert_array_equal(annotation["boxes"], [[10, 5, 30, 20], [0, 0, 60, 40]])
+    assert annotation["labels"].tolist() == [0, 1]
+    assert annotation["crowd"].tolist() == [False, True]
+    assert annotation["areas"].tolist() == [300, 99]
+    assert annotation["image_id"] == 7 and dataset.annotation(1)["boxes"].shape == (0, 4)
+    assert dataset.max_boxes() == 1 and dataset.fields == ("bounding_boxes",)
+
+
+def test_batches_leave_crowds_out(write_coco):
+    crowd = {**BOX, "id": 2, "category_id": 9, "iscrowd": 1}
+    dataset = coco(*write_coco([crowd, {**BOX}]))
+    _, targets = next(iter(dataset.batches(2, 32)))
+    assert targets["bounding_boxes"]["labels"].numpy().tolist() == [[0], [-1]]
+
+
+def test_polygons_and_run_lengths_become_the_same_mask(write_coco):
+    # the 20x15 rectangle at (10, 5) in a 40x60 image, column by column
+    runs = [10 * 40 + 5] + [15, 25] * 19 + [15, 20 + 30 * 40]
+    polygon = {**BOX, "segmentation": [[10, 5, 30, 5, 30, 20, 10, 20]]}
+    plain = {**BOX, "id": 2, "segmentation": {"counts": runs, "size": [40, 60]}}
+    dataset = coco(*write_coco([polygon, plain]))
+    masks = dataset.read(0, ("instance_masks",))["instance_masks"]
+    expected = np.zeros((40, 60), "uint8")
+    expected[5:20, 10:30] = 1
+    np.testing.assert_array_equal(masks, [expected, expected])
+    assert dataset.read(1, ("instance_masks",))["instance_masks"].shape == (0, 30, 50)
+
+
+def test_compressed_run_lengths_round_trip(write_coco):
+    from faster_coco_eval.core import mask as coco_mask
+
+    expected = (np.random.default_rng(0).random((40, 60)) < 0.3).astype("uint8")
+    counts = coco_mask.encode(np.asfortranarray(expected))["counts"].decode()
+    packed = {**BOX, "segmentation": {"counts": counts, "size": [40, 60]}}
+    dataset = coco(*write_coco([packed]))
+    np.testing.assert_array_equal(
+        dataset.read(0, "instance_masks")["instance_masks"], expected[None]
+    )
+
+
+def test_keypoints_are_read_and_absent_ones_are_zero(write_coco):
+    categories = [{"id": 3, "name": "cat", "keypoints": ["nose", "left_eye"]}]
+    first = {**BOX, "keypoints": [1, 2, 2, 0, 0, 0]}
+    dataset = coco(*write_coco([first, {**BOX, "id": 2}], categories=categories))
+    assert dataset.keypoint_names == ("nose", "left_eye")
+    points = dataset.read(0, ("keypoints",))["keypoints"]
+    np.testing.assert_array_equal(points, [[[1, 2, 2], [0, 0, 0]], np.zeros((2, 3))])
+
+
+def test_class_names_give_the_order(write_coco):
+    file, images = write_coco([BOX])
+    assert coco(file, images, ("dog", "cat")).annotation(0)["labels"].tolist() == [1]
+    with pytest.raises(DatasetError, match=r"category_id` is an unknown category. .*'cat'"):
+        coco(file, images, ("dog",))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"category_id": 4}, r"annotations\[0\]\.category_id` is an unknown category.*4"),
+        ({"category_id": None}, r"annotations\[0\]\.category_id` must be a whole number"),
+        ({"image_id": 1}, r"annotations\[0\]\.image_id` names no image: 1"),
+        ({"id": "x"}, r"annotations\[0\]\.id` must be a whole number. Received: 'x'"),
+        ({"bbox": [1, 2, float("nan"), 4]}, r"annotations\[0\]\.bbox` must be four finite numbers"),
+        ({"bbox": [1, 2, 3]}, r"annotations\[0\]\.bbox` must be four finite numbers"),
+        ({"bbox": [1, 2, 10**400, 3]}, r"annotations\[0\]\.bbox` must be four finite numbers"),
+        ({"bbox": [1, 2, -3, 4]}, r"annotations\[0\]\.bbox` must not have a negative size"),
+        ({"area": "big"}, r"annotations\[0\]\.area` must be a number >= 0: 'big'"),
+    ],
+)
+def test_broken_annotations_name_the_field(write_coco, change, message):
+    with pytest.raises(DatasetError, match=rf"instances\.json: field `{message}"):
+        coco(*write_coco([{**BOX, **change}]))
+
+
+IMAGE = {"id": 1, "file_name": "0.png", "height": 40, "width": 60}
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"annotations": [BOX, BOX]}, r"annotations\[1\]\.id` must be unique. Repeated: 1"),
+        ({"images": []}, r"images` must hold at least one image"),
+        ({"images": None}, r"images` must be a list"),
+        ({"images": [3]}, r"images\[0\]` must be an object"),
+        ({"images": [IMAGE, IMAGE]}, r"images\[1\]\.id` must be unique. Repeated: 1"),
+        ({"images": [IMAGE, {**IMAGE, "id": 2}]}, r"images\[1\]\.file_name` must be unique"),
+        ({"images": [{**IMAGE, "file_name": 3}]}, r"images\[0\]\.file_name` must be a text"),
+        ({"images": [{**IMAGE, "file_name": "../x.png"}]}, r"images\[0\]\.file_name` must name a"),
+        ({"images": [{**IMAGE, "file_name": "gone.png"}]}, r"images\[0\]\.file_name` names a miss"),
+        ({"images": [{**IMAGE, "width": 0}]}, r"images\[0\]\.height/width` must be positive"),
+        ({"categories": []}, r"categories` must hold at least one category"),
+        ({"categories": [{"id": 1}]}, r"categories\[0\]\.name` must be a text"),
+        (
+            {"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]},
+            r"categories\[1\]\.id` must be unique",
+        ),
+        (
+            {"categories": [{"id": 1, "name": "a", "keypoints": [1]}]},
+            r"categories\[\]\.keypoints` must be one list of names",
+        ),
+    ],
+)
+def test_broken_files_name_the_field(write_coco, replaced, message):
+    with pytest.raises(DatasetError, match=rf"instances\.json: field `{message}"):
+        coco(*write_coco(**replaced))
+
+
+def test_files_that_are_missing_or_no_json_are_named(tmp_path):
+    file = tmp_path / "a.json"
+    with pytest.raises(
+        DatasetError, match=r"a\.json: field `annotations` names a file that is mis"
+    ):
+        coco(file, tmp_path)
+    for text in ("{", "[" * 100_000):
+        file.write_text(text)
+        with pytest.raises(DatasetError, match=r"a\.json: field `annotations` must be JSON"):
+            coco(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "message"),
+    [
+        ([[1, 2, 3, 4]], "must be polygons of at least three finite points"),
+        ([[1, 2, 3, 4, 5, float("nan")]], "must be polygons of at least three finite points"),
+        ("poly", "must be polygons of at least three finite points"),
+        ({"counts": [5], "size": [40, 60]}, "must have counts >= 0 that add up to its pixels"),
+        ({"counts": [-5, 2405], "size": [40, 60]}, "must have counts >= 0 that add up"),
+        ({"counts": [2400], "size": [60, 40]}, r"must have the image's size \[40, 60\]"),
+        ({"counts": "zz", "size": [40, 60]}, "must have counts that add up to its pixels"),
+        ({"counts": "5", "size": [40, 60]}, "must have counts that add up to its pixels"),
+    ],
+)
+def test_broken_masks_name_the_field(write_coco, segmentation, message):
+    dataset = coco(*write_coco([{**BOX, "segmentation": segmentation}]))
+    with pytest.raises(DatasetError, match=rf"annotations\[0\]\.segmentation` {message}"):
+        dataset.read(0, ("instance_masks",))
+
+
+@pytest.mark.parametrize("keypoints", [[1, 2], "x", [1, 2, float("inf")]])
+def test_broken_keypoints_name_the_field(write_coco, keypoints):
+    categories = [{"id": 3, "name": "cat", "keypoints": ["nose"]}]
+    with pytest.raises(DatasetError, match=r"annotations\[0\]\.keypoints` must be 3 finite"):
+        coco(*write_coco([{**BOX, "keypoints": keypoints}], categories=categories))
+
+
+def test_coco_mini(shared):
+    root = shared / "coco_mini"
+    train = coco(root / "annotations" / "instances_train.json", root / "images")
+    assert len(train) == 226 and len(train.class_names) == 80
+    assert train.fields == ("bounding_boxes", "instance_masks")
+    crowds = sum(int(train.annotation(i)["crowd"].sum()) for i in range(len(train)))
+    assert crowds == 26
+    for index in range(0, 60, 5):
+        sample = train.read(index, ("bounding_boxes", "instance_masks"))
+        for box, mask in zip(
+            sample["bounding_boxes"]["boxes"], sample["instance_masks"], strict=True
+        ):
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            tight = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+            # polygons were rounded when the data set was scaled down
+            np.testing.assert_allclose(box, tight, atol=3.0)
+
+
+def test_coco_mini_keypoints(shared):
+    root = shared / "coco_mini"
+    val = coco(root / "annotations" / "person_keypoints_val.json", root / "images", strict=False)
+    assert len(val) == 29 and len(val.keypoint_names) == 17
+    persons = sum((val.annotation(i)["keypoints"][..., 2] > 0).any(1).sum() for i in range(29))
+    assert persons == 38
