@@ -109,16 +109,22 @@ def _calibration(dataset, model) -> Callable:
     return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
 
 
-def open_data(chosen) -> tuple:
-    """Return the data to measure on, and the data for calibration where it is needed."""
+def open_split(spec: str, split: str):
+    """Open a split of a data set; a COCO file without `{split}` in its path has only itself."""
     from keras_struct import data
 
-    dataset = data.open(chosen.data, split=chosen.split)
+    alone = spec.startswith("coco:") and "{split}" not in spec
+    return data.open(spec, split=None if alone else split)
+
+
+def open_data(chosen) -> tuple:
+    """Return the data to measure on, and the data for calibration where it is needed."""
+    dataset = open_split(chosen.data, chosen.split)
     if chosen.images and chosen.images < len(dataset):
         dataset = dataset.subset(range(chosen.images))
     calibration = None
     if "int8" in chosen.precisions:
-        calibration = data.open(chosen.calibration or chosen.data, split="train")
+        calibration = open_split(chosen.calibration or chosen.data, "train")
     return dataset, calibration
 
 

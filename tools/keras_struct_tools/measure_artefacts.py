@@ -46,13 +46,20 @@ def model_names(files: list[Path]) -> list[str]:
 
 def given_artefact(name: str, path: Path) -> Artefact:
     """Wrap a file that is an artefact already; its card says what it is."""
-    if path.suffix == ".engine":  # an engine opens on a GPU only, its card lies beside it
-        card = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-    else:
-        from keras_struct_edge import load
+    target = next(target for target, suffix in SUFFIXES.items() if suffix == path.suffix)
+    try:
+        card = _card(path)
+        return Artefact(name, card["target"], card["precision"], path=path)
+    except (ImportError, KeyError, OSError, ValueError) as error:
+        return Artefact(name, target, "unknown", reason=f"{type(error).__name__}: {error}")
 
-        card = load(path).card
-    return Artefact(name, card["target"], card["precision"], path=path)
+
+def _card(path: Path) -> dict:
+    if path.suffix == ".engine":  # an engine opens on a GPU only, its card lies beside it
+        return json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+    from keras_struct_edge import load
+
+    return load(path).card
 
 
 def export_artefact(
@@ -82,5 +89,7 @@ def _export(model, path: Path, pair, calibration, decoder: bool = True) -> None:
     from keras_struct_export import export
 
     target, precision = pair
-    batches = calibration() if calibration and precision == "int8" else None
-    export(model, path, target=target, precision=precision, calibration=batches, decoder=decoder)
+    options = {"target": target, "precision": precision, "decoder": decoder, "progress": None}
+    if calibration and precision == "int8":
+        options["calibration"] = calibration()
+    export(model, path, **options)

@@ -1,0 +1,98 @@
+"""A tiny ONNX artefact, built without TensorFlow: whatever it sees, it finds the same boxes."""
+
+import json
+
+import numpy as np
+
+SIZE = 32
+SHAPE_NAMES = ["circle", "square", "triangle", "star", "cross", "ring"]
+
+
+def make_card(class_names, task="detection", results=("boxes", "scores", "labels")):
+    return {
+        "format": "keras_struct",
+        "card_version": 1,
+        "task": task,
+        "model": "Toy",
+        "backbone": "none",
+        "class_names": list(class_names),
+        "input": {
+            "name": "images",
+            "height": SIZE,
+            "width": SIZE,
+            "channels": 3,
+            "layout": "NHWC",
+            "dtype": "float32",
+            "range": [0, 255],
+            "resize": "stretch",
+            "pad_value": 114,
+        },
+        "results": list(results),
+        "max_detections": 2,
+        "batch_size": 1,
+        "target": "onnx",
+        "precision": "float32",
+        "versions": {},
+    }
+
+
+def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),), labels=(0,)):
+    """Write an artefact that always finds `boxes` (xyxy pixels of a 32 x 32 input)."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    boxes = np.asarray(boxes, "float32")[None]
+    values = {
+        "boxes_value": boxes,
+        "scores_value": np.full(boxes.shape[:2], 0.9, "float32"),
+        "labels": np.asarray(labels, "int32")[None],
+    }
+    # boxes and scores get 0 x (mean of the pixels) added, so that the input is really used.
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["boxes_value", "nothing"], ["boxes"]),
+        helper.make_node("Add", ["scores_value", "nothing"], ["scores"]),
+        helper.make_node("Identity", ["labels_value"], ["labels"]),
+    ]
+    values["labels_value"] = values.pop("labels")
+    values["zero"] = np.zeros((), "float32")
+    count = boxes.shape[1]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, SIZE, SIZE, 3])],
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, count, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, count]),
+            helper.make_tensor_value_info("labels", TensorProto.INT32, [1, count]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"keras_struct_card": json.dumps(make_card(class_names))})
+    onnx.save(model, path)
+    return path
+
+
+class ToyDataset:
+    """Images of 40 x 60 pixels that all hold the box the toy artefact finds."""
+
+    class_names = ("red", "green")
+
+    def __init__(self, count=3, box=(3.75, 2.5, 37.5, 30.0)):
+        self.count, self.box = count, box
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        return {"images": rng.integers(0, 256, (40, 60, 3)).astype("uint8")}
+
+    def annotation(self, index):
+        return {
+            "image_id": index,
+            "boxes": np.array([self.box], "float32"),
+            "labels": np.array([0], "int32"),
+        }
