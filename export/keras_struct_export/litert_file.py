@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+import numpy as np
 from keras_struct_edge.card import CARD_KEY
 
 # The name a layer called "decoder" leaves in the graph; Keras counts repeated calls.
@@ -76,14 +77,23 @@ def with_card(content: bytes, card: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = parse(content)
+    _gather(model, content)
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(card)
+    buffer.data = np.frombuffer(card, "uint8")
     model.buffers.append(buffer)
     entry.name, entry.buffer = CARD_KEY, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(content) + len(card))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _gather(model, content: bytes) -> None:
+    """Bring in weights that a large file keeps behind the flatbuffer, at absolute offsets."""
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, "uint8", buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
 
 
 def _code(entry) -> int:
