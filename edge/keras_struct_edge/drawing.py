@@ -36,22 +36,25 @@ def draw_detections(image, detections: Detections, line_width: int | None = None
     line = line_width or max(1, round(scale / 200))
     font = ImageFont.load_default(size=max(10, round(scale / 32)))
     pen = ImageDraw.Draw(canvas)
-    # best last, so that what the model is surest of lies on top
-    for one in list(detections)[::-1]:
-        _draw_one(pen, canvas.size, one, line, font)
+    # best last, so that what the model is surest of lies on top; text above all lines
+    worst_first = list(detections)[::-1]
+    for one in worst_first:
+        box = _pixels(one.boxes[0], canvas.size)
+        pen.rectangle(box, outline=class_colour(int(one.labels[0])), width=line)
+    for one in worst_first:
+        _draw_label(pen, canvas.size, one, max(2, line), font)
     return np.asarray(canvas) if is_array else canvas
 
 
-def _draw_one(pen, size, one, line, font):
+def _draw_label(pen, size, one, margin, font):
+    """Name and score above the box, or just inside it where the image ends."""
     label = int(one.labels[0])
     colour = class_colour(label)
-    x1, y1, x2, y2 = _pixels(one.boxes[0], size)
-    pen.rectangle((x1, y1, x2, y2), outline=colour, width=line)
+    x1, y1, _, _ = _pixels(one.boxes[0], size)
     text = f"{one.class_name(label)} {one.scores[0]:.2f}"
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    margin = max(2, line)
     width, height = right - left + 2 * margin, bottom - top + 2 * margin
-    x = min(max(x1, 0), max(0, size[0] - width))
+    x = min(x1, max(0, size[0] - width))
     y = y1 - height if y1 >= height else min(y1, max(0, size[1] - height))
     pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
     ink = (0, 0, 0) if _luminance(colour) > 0.45 else (255, 255, 255)

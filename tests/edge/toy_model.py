@@ -1,7 +1,8 @@
-"""Script: writes a tiny detector, without a card, to FOLDER/toy_{1,any}.{tflite,onnx}.
+"""Script that made golden/toy_{1,any}.{tflite,onnx}: a tiny detector, without a card.
 
 It finds bright 8 x 8 cells of a 32 x 32 image: the mean of a cell's red, green or blue channel is
 a score, the cell a box, the channel the label. So every result can be worked out by hand.
+Usage: python toy_model.py FOLDER (keras 3.15.1, tensorflow 2.21.0, tf2onnx 1.17.0)
 """
 
 import sys
