@@ -75,14 +75,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _score(text):
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1, received {text}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, received {text}")
     return value
 
 
 def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, received {text}")
+    return int(text)

@@ -37,7 +37,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     from PIL import Image
 
     with atomic(path) as temporary:
-        Image.fromarray(image).save(temporary)
+        Image.fromarray(image).save(temporary, quality=92)  # kinds without loss ignore it
 
 
 def write_json(path: str | Path, value) -> None:

@@ -60,6 +60,12 @@ def put_onnx_card(source, path, text):
     onnx.save(model, str(path))
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "network: installs packages; leave out with -m 'not network' where offline"
+    )
+
+
 @pytest.fixture
 def card():
     """A right card, to be changed freely."""
