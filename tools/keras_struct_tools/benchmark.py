@@ -5,8 +5,6 @@
 Exits with 0 if every row could be measured as far as this machine can, with 1 if a row failed.
 """
 
-import json
-import os
 import shlex
 import tempfile
 import time
@@ -17,6 +15,8 @@ from pathlib import Path
 from absl import flags
 
 from keras_struct_tools import options
+from keras_struct_tools.data_specs import open_spec
+from keras_struct_tools.output import write_json
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_multi_string(
@@ -76,7 +76,7 @@ def parse_threads(values: list[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(value) for value in values))
 
 
-def collect_artefacts(chosen, folder: Path, calibration, advance) -> list:
+def collect_artefacts(chosen, folder: Path, calibration, gpu, advance) -> list:
     """Return the artefacts to measure: given ones, exported ones and the models themselves."""
     import keras
 
@@ -91,15 +91,23 @@ def collect_artefacts(chosen, folder: Path, calibration, advance) -> list:
             artefacts.append(source.given_artefact(name, file))
             advance(file.name)
             continue
-        model = keras.saving.load_model(file, compile=False)
+        try:
+            model = keras.saving.load_model(file, compile=False)
+        except Exception as error:  # a damaged file must not cost the rows of the other models
+            reason = f"cannot be loaded: {type(error).__name__}: {error}"
+            artefacts.append(Artefact(name, "keras", "float32", reason=reason))
+            continue
         if chosen.keras:
             artefacts.append(Artefact(name, "keras", "float32", path=file, network=file))
         batches = _calibration(calibration, model) if calibration else None
-        for target in chosen.targets:
+        # engines come last: the ONNX files they are described by are there then.
+        for target in sorted(chosen.targets, key=lambda target: target == "tensorrt"):
+            runs = target != "tensorrt" or gpu is not None
             for precision in chosen.precisions:
                 pair = (target, precision)
-                artefacts.append(source.export_artefact(model, name, pair, folder, batches))
-                advance(artefacts[-1].key)
+                artefact = source.export_artefact(model, name, pair, folder, batches, runs)
+                artefacts.append(artefact)
+                advance(artefact.key)
     return artefacts
 
 
@@ -109,22 +117,14 @@ def _calibration(dataset, model) -> Callable:
     return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
 
 
-def open_split(spec: str, split: str):
-    """Open a split of a data set; a COCO file without `{split}` in its path has only itself."""
-    from keras_struct import data
-
-    alone = spec.startswith("coco:") and "{split}" not in spec
-    return data.open(spec, split=None if alone else split)
-
-
 def open_data(chosen) -> tuple:
     """Return the data to measure on, and the data for calibration where it is needed."""
-    dataset = open_split(chosen.data, chosen.split)
+    dataset = open_spec(chosen.data, chosen.split)
     if chosen.images and chosen.images < len(dataset):
         dataset = dataset.subset(range(chosen.images))
     calibration = None
     if "int8" in chosen.precisions:
-        calibration = open_split(chosen.calibration or chosen.data, "train")
+        calibration = open_spec(chosen.calibration or chosen.data, "train")
     return dataset, calibration
 
 
@@ -166,7 +166,7 @@ def run(chosen, command: str) -> tuple[dict, list[dict]]:
             bar.set_description(words)
             bar.update()
 
-        artefacts = collect_artefacts(chosen, kept, calibration, advance)
+        artefacts = collect_artefacts(chosen, kept, calibration, machine["gpu"], advance)
         bench = Bench(dataset, scratch, effort, machine["gpu"])
         bar.reset(total=bench.steps(artefacts))
         rows = bench.measure(artefacts, advance)
@@ -197,14 +197,6 @@ def run(chosen, command: str) -> tuple[dict, list[dict]]:
     return document, items
 
 
-def write_json(document: dict, path: str | Path) -> None:
-    """Write a document so that the file appears only once it is complete."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
 def parse(argv: list[str]) -> flags.FlagValues:
     """Read the flags; check what can be checked before anything is loaded."""
     from keras_struct_tools.measure_rows import SUFFIXES
@@ -230,7 +222,7 @@ def main(argv: list[str]) -> int:
     document, items = run(chosen, shlex.join(["keras-struct", *argv]))
     print(terminal_table(document))
     if chosen.json:
-        write_json(document, chosen.json)
+        write_json(chosen.json, document)
     if chosen.report:
         write_report(document, items, chosen.report)
         print(f"\nReport: {chosen.report}")

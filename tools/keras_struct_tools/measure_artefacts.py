@@ -63,9 +63,23 @@ def _card(path: Path) -> dict:
 
 
 def export_artefact(
-    model, name: str, pair: tuple[str, str], folder: Path, calibration: Callable | None
+    model,
+    name: str,
+    pair: tuple[str, str],
+    folder: Path,
+    calibration: Callable | None,
+    runs: bool = True,
 ) -> Artefact:
-    """Export a model for (target, precision), with and without decoder; a failure is a reason."""
+    """Export a model, with and without decoder; a failure becomes the artefact's reason.
+
+    Args:
+        model: the model.
+        name: its name.
+        pair: target and precision.
+        folder: where the files go.
+        calibration: gives calibration batches for int8.
+        runs: whether this machine can run the artefact; if not, its network is not needed.
+    """
     target, precision = pair
     artefact = Artefact(name, target, precision)
     path = folder / f"{artefact.key}{SUFFIXES[target]}"
@@ -74,12 +88,15 @@ def export_artefact(
         _export(model, path, pair, calibration)
         artefact.export_seconds = time.perf_counter() - start
         if target == "tensorrt":
-            twin = path.with_suffix(".onnx")
-            _export(model, twin, ("onnx", precision), calibration)
+            twin = folder / f"{name}-onnx-{precision}.onnx"
+            if not twin.exists():
+                _export(model, twin, ("onnx", precision), calibration)
             artefact.layers = layer_precisions(twin)
-        network = folder / f"{artefact.key}-network{SUFFIXES[target]}"
-        _export(model, network, pair, calibration, decoder=False)
-        artefact.path, artefact.network = path, network
+        if runs:
+            network = folder / f"{artefact.key}-network{SUFFIXES[target]}"
+            _export(model, network, pair, calibration, decoder=False)
+            artefact.network = network
+        artefact.path = path
     except Exception as error:  # one pair that does not work must not cost the other rows
         artefact.reason = f"export failed: {type(error).__name__}: {error}"
     return artefact

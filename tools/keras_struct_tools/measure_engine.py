@@ -1,5 +1,6 @@
 """In which precision TensorRT computes each type of layer, read without a GPU."""
 
+import importlib
 from collections import Counter
 from pathlib import Path
 
@@ -18,8 +19,11 @@ def layer_precisions(onnx_file: str | Path) -> dict[str, dict[str, int]]:
 
     Raises:
         ValueError: if TensorRT cannot parse the file.
+        ImportError: if TensorRT is missing.
     """
-    trt = _tensorrt()
+    from keras_struct_export.tensorrt_engine import choose_runtime
+
+    trt = importlib.import_module(choose_runtime())
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
@@ -36,11 +40,3 @@ def layer_precisions(onnx_file: str | Path) -> dict[str, dict[str, int]]:
             kinds[layer.get_output(0).dtype.name] += 1
     ordered = sorted(counts.items(), key=lambda item: (-sum(item[1].values()), item[0]))
     return {name: dict(kinds.most_common()) for name, kinds in ordered}
-
-
-def _tensorrt():
-    try:
-        import tensorrt_rtx as trt
-    except ImportError:
-        import tensorrt as trt
-    return trt
