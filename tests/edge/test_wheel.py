@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
 import pytest
+
 from keras_struct_edge.files import write_image
 
 EDGE = Path(__file__).resolve().parents[2] / "edge"
@@ -16,23 +18,26 @@ OFFLINE = ("No matching distribution", "connection", "Connection", "Could not fi
 
 @pytest.mark.network
 def test_wheel_alone_runs_a_model(write, photo, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     # from a copy: building leaves build/ behind, and a stale one would end up in the wheel
     source = shutil.copytree(EDGE, tmp_path / "edge", ignore=shutil.ignore_patterns("build"))
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
-    def run(*arguments):
-        command = [str(python), *map(str, arguments)]
+    def run(*arguments, program=python):
+        command = [str(program), *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=tmp_path
         )
 
-    installed = run("-m", "pip", "install", "--quiet", source)
+    def pip(*arguments):  # ours, working on the other environment: it needs none of its own
+        return run("-m", "pip", "--python", python, *arguments, program=sys.executable)
+
+    installed = pip("install", "--quiet", "--no-compile", source)
     if installed.returncode and any(word in installed.stderr for word in OFFLINE):
         pytest.skip(f"pip has no packages here: {installed.stderr.strip()[-200:]}")
     assert installed.returncode == 0, installed.stderr
-    packages = {row["name"] for row in json.loads(run("-m", "pip", "list", "--format=json").stdout)}
+    packages = {row["name"] for row in json.loads(pip("list", "--format=json").stdout)}
     assert "keras-struct-edge" in packages
     assert not packages & {
         "tensorflow",
