@@ -105,6 +105,11 @@ def check_options(options):
                 f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}. "
                 "Give a fraction, not a percentage."
             )
+    if not isinstance(options.exhaustive, bool):
+        raise ValueError(
+            "`exhaustive` must be True or False. "
+            f"Received: exhaustive={options.exhaustive!r}. Leave it out for the exact result."
+        )
     for name in ("max_detections", "max_candidates", "max_per_class"):
         value = getattr(options, name)
         if value is None and name != "max_detections":
@@ -121,7 +126,7 @@ def suppress(boxes, scores, options):
     """`non_max_suppression` with its settings as one `Options`."""
     boxes = ops.convert_to_tensor(boxes, dtype="float32")
     scores = ops.convert_to_tensor(scores, dtype="float32")
-    _check_shapes(tuple(boxes.shape), tuple(scores.shape))
+    check_shapes(tuple(boxes.shape), tuple(scores.shape))
     kept = _nothing_kept(scores, options)
     if scores.shape[1] and scores.shape[2]:
         # `>` is false for NaN, which top_k might place first
@@ -135,7 +140,8 @@ def suppress(boxes, scores, options):
     }
 
 
-def _check_shapes(boxes, scores):
+def check_shapes(boxes, scores):
+    """Raise ValueError unless shapes (B, A, 4) and (B, A, C) are given."""
     if len(boxes) != 3 or boxes[2] != 4:
         raise ValueError(
             f"`boxes` must have shape (batch, boxes, 4). Received: boxes.shape={boxes}. "
