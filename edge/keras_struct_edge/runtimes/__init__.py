@@ -27,3 +27,8 @@ def default_threads() -> int:
     """Up to four of the cores this process may use: more rarely help a single image."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(4, count or 1)
+
+
+def one_line(error: Exception) -> str:
+    """A runtime's message, fit to stand inside ours."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..card import CARD_KEY, ArtefactError, parse_card
-from . import default_threads
+from . import default_threads, one_line
 
 
 class LiteRT:
@@ -31,7 +31,7 @@ class LiteRT:
             interpreter = Interpreter(str(path), num_threads=threads or default_threads())
         except (ValueError, RuntimeError) as error:
             raise ArtefactError(
-                f"{path} is damaged or cut short: LiteRT cannot read it ({_one_line(error)}). "
+                f"{path} is damaged or cut short: LiteRT cannot read it ({one_line(error)}). "
                 "Export or copy the file again."
             ) from None
         self.card = parse_card(read_card(path), path)
@@ -43,7 +43,7 @@ class LiteRT:
         except (ValueError, RuntimeError) as error:
             raise ArtefactError(
                 f"LiteRT cannot prepare {path}: it is damaged or uses operators that are not "
-                f"built in ({_one_line(error)}). Export it again with keras_struct_export."
+                f"built in ({one_line(error)}). Export it again with keras_struct_export."
             ) from None
         self.inputs = {
             name: tuple(int(size) if size >= 0 else None for size in detail["shape_signature"])
@@ -58,7 +58,7 @@ class LiteRT:
             return self._runner(**{self._input: batch})
         except RuntimeError as error:
             raise ArtefactError(
-                f"LiteRT cannot run {self._path} ({_one_line(error)}). Export or copy it again."
+                f"LiteRT cannot run {self._path} ({one_line(error)}). Export or copy it again."
             ) from None
 
 
@@ -82,7 +82,3 @@ def read_card(path: Path) -> bytes | None:
 
 def _has(model, entry):
     return entry.Buffer() < model.BuffersLength()
-
-
-def _one_line(error):
-    return " ".join(str(error).split())

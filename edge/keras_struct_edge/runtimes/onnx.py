@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..card import CARD_KEY, ArtefactError, parse_card
-from . import default_threads
+from . import default_threads, one_line
 
 
 class OnnxRuntime:
@@ -32,7 +32,7 @@ class OnnxRuntime:
         except Exception as error:  # its errors share no base class below Exception
             raise ArtefactError(
                 f"{path} is damaged or not an ONNX model: ONNX Runtime cannot read it "
-                f"({_one_line(error)}). Export or copy the file again."
+                f"({one_line(error)}). Export or copy the file again."
             ) from None
         self.card = parse_card(text, path)
         self.inputs = {
@@ -48,11 +48,7 @@ class OnnxRuntime:
             values = self._session.run(None, {self._input: batch})
         except Exception as error:
             raise ArtefactError(
-                f"ONNX Runtime cannot run {self._path} ({_one_line(error)}). "
+                f"ONNX Runtime cannot run {self._path} ({one_line(error)}). "
                 "Export or copy it again."
             ) from None
         return dict(zip(self.outputs, values, strict=True))
-
-
-def _one_line(error):
-    return " ".join(str(error).split())
