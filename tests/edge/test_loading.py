@@ -208,3 +208,15 @@ def test_a_missing_runtime(write, monkeypatch, suffix, module, message):
     path = write(suffix)
     monkeypatch.setitem(sys.modules, module, None)
     refused(path, message, ImportError)
+
+
+def test_a_file_without_signature(write, tmp_path):
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(write().read_bytes(), 0))
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    (tmp_path / "plain.tflite").write_bytes(bytes(builder.Output()))
+    refused(tmp_path / "plain.tflite", "LiteRT cannot prepare.*Export it again")

@@ -34,8 +34,8 @@ def test_equals_tensorflow(shape, size):
     tf = pytest.importorskip("tensorflow")
     image = random_image(shape)
     expected = tf.image.resize(image, size, method="bilinear", antialias=False).numpy()
-    # the contract asks for one grey level; measured below 1e-3 (float32 rounding of positions)
-    np.testing.assert_allclose(resize(image, *size), expected, atol=0.02)
+    # the contract asks for one grey level; measured 1.3e-3 (float32 rounding of positions)
+    np.testing.assert_allclose(resize(image, *size), expected, atol=4e-3)
 
 
 def test_takes_any_memory_layout():

@@ -97,3 +97,11 @@ def test_stopping_a_camera_keeps_what_was_seen(write, tmp_path, photo, monkeypat
 def test_missing_opencv(write, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert "pip install 'keras-struct-edge[camera]'" in fails(capsys, write(), "camera:0")
+
+
+def test_a_video_that_cannot_be_written(write, film, tmp_path, capsys, monkeypatch):
+    import cv2
+
+    monkeypatch.setattr(cv2.VideoWriter, "isOpened", lambda self: False, raising=False)
+    assert "opencv cannot write" in fails(capsys, write(), film, "--output", tmp_path / "a.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["film.avi"]
