@@ -54,6 +54,11 @@ class RunFolder:
         with replacing(self.config_file) as path:
             path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
+    def remove_leftovers(self) -> None:
+        """Remove what a process that was killed while it wrote has left under temporary names."""
+        for file in self.path.glob(".*.tmp*"):
+            file.unlink(missing_ok=True)
+
     def check_same(self, config: dict[str, Any], part: str, wanted: dict[str, Any]) -> None:
         """Raise a ValueError that lists what differs between a stored part and a wanted one."""
         stored = config[part]

@@ -82,6 +82,8 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
                 "versions": train_setup.versions(),
             }
             folder.write_config(resolved)
+        if train_setup.is_chief(strategy):
+            folder.remove_leftovers()
         _fit(options, folder, model, (train, val), strategy)
 
 
