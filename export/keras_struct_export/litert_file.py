@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+
 from keras_struct_edge.card import CARD_KEY
 
 # The name a layer called "decoder" leaves in the graph; Keras counts repeated calls.

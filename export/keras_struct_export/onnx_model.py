@@ -37,26 +37,45 @@ def build(request: Request) -> Artefact:
 
 def _convert(graph: FrozenGraph):
     with quiet():
-        import tf2onnx
-
         try:
-            model, _ = tf2onnx.convert.from_function(
-                graph.function, input_signature=[graph.signature], opset=OPSET
-            )
+            model = _translate(graph)
+        except ImportError:
+            raise
         except Exception as error:
             raise ExportError(f"tf2onnx cannot convert this model: {error}") from error
     _reject_foreign(model, graph)
     return model
 
 
+def _translate(graph: FrozenGraph):
+    import tensorflow as tf
+    from tf2onnx import optimizer, tf_loader, tfonnx
+
+    function = graph.function.get_concrete_function()
+    inputs = [tensor.name for tensor in function.inputs]
+    outputs = {value.name: name for name, value in function.structured_outputs.items()}
+    definition = tf_loader.from_function(function, inputs, list(outputs))
+    with tf.Graph().as_default() as tf_graph:
+        tf.import_graph_def(definition, name="")
+        result = tfonnx.process_tf_graph(
+            tf_graph,
+            continue_on_error=True,  # so that all unknown operators can be named together
+            opset=OPSET,
+            input_names=inputs,
+            output_names=list(outputs),
+            tensors_to_rename={inputs[0]: graph.signature.name, **outputs},
+        )
+        # Catching errors costs a copy of the graph for every pass: half of the whole time.
+        result = optimizer.optimize_graph(result, catch_errors=False)
+        return result.make_model("keras_struct")
+
+
 def _reject_foreign(model, graph: FrozenGraph) -> None:
     # tf2onnx only logs what it does not know, and leaves the TensorFlow operator in the graph.
-    from onnx import defs
-
     foreign = dict.fromkeys(
         node.op_type
         for node in all_nodes(model.graph)
-        if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type)
+        if node.domain not in ("", "ai.onnx") or not _known(node.op_type)
     )
     if foreign:
         blamed = "; ".join(graph.blame(name) for name in foreign)
@@ -64,6 +83,15 @@ def _reject_foreign(model, graph: FrozenGraph) -> None:
             f"`model` must use operators that ONNX has. Received: {blamed}. "
             "Write the layer with other keras.ops, or leave it out of the exported model."
         )
+
+
+def _known(op_type: str) -> bool:
+    from onnx import defs
+
+    try:
+        return not defs.get_schema(op_type, OPSET).deprecated
+    except defs.SchemaError:
+        return False
 
 
 def _check(model) -> None:
