@@ -9,7 +9,7 @@ import numpy as np
 from keras_struct.data import masks
 from keras_struct.data.annotations import BoxReport
 from keras_struct.data.dataset import Dataset
-from keras_struct.data.errors import DatasetError, dataset_error
+from keras_struct.data.errors import dataset_error
 from keras_struct.data.files import FileSource
 from keras_struct.data.paths import inside
 
@@ -58,8 +58,11 @@ def coco(annotations, images, class_names=None, strict: bool = False) -> Dataset
 def _load(file):
     try:
         content = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise DatasetError(f"{file}: field `annotations` names a file that is missing.") from None
+    except OSError as error:
+        reason = error.strerror
+        raise dataset_error(
+            file, "annotations", f"names a file that cannot be read ({reason})"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise dataset_error(file, "annotations", f"must be JSON ({error})") from None
     for key in ("images", "annotations", "categories"):

@@ -50,6 +50,9 @@ class Dataset:
     def read(self, index: int, fields=("bounding_boxes",)) -> dict:
         """One sample with the target fields asked for, numpy arrays in original pixels.
 
+        It holds crowds as well, in the order of `annotation`, whose "crowd" tells them apart;
+        `batches` leaves them out.
+
         Raises:
             IndexError: where `index` is outside the data set.
             ValueError: where a field is unknown here.

@@ -102,8 +102,8 @@ def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
     prepare = _Preparation(load, options, source.keypoint_names)
 
     def one_pass(epochs):
-        stream = epochs.flat_map(_epoch_order(indices, steps, options))
-        stream = stream.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+        stream = epochs.flat_map(_as_written(_epoch_order(indices, steps, options)))
+        stream = stream.map(_as_written(prepare), tf.data.AUTOTUNE, deterministic=True)
         return stream.batch(options.batch_size, drop_remainder=options.drop_remainder)
 
     if options.epochs is None:
@@ -113,10 +113,15 @@ def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
         # epoch by epoch, as a short last batch must not be filled up by the next epoch
         short = not options.drop_remainder and options.epochs > 1
         inner = lambda epoch: one_pass(tf.data.Dataset.from_tensors(epoch))  # noqa: E731
-        dataset = epochs.flat_map(inner) if short else one_pass(epochs)
+        dataset = epochs.flat_map(_as_written(inner)) if short else one_pass(epochs)
         count = steps * options.epochs
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_tf_options())
+
+
+def _as_written(function):
+    # nothing of ours has Python control flow on tensors: skipping AutoGraph halves the start-up
+    return tf.autograph.experimental.do_not_convert(function)
 
 
 def _tf_options():
@@ -136,7 +141,7 @@ def _next_epoch(options):
     def count(_):
         return tf.ensure_shape(tf.numpy_function(lambda: np.int64(next(counter)), [], tf.int64), ())
 
-    return tf.data.Dataset.range(1).map(count)
+    return tf.data.Dataset.range(1).map(_as_written(count))
 
 
 def _epoch_order(indices, steps, options):
@@ -244,7 +249,8 @@ def _apply(augment, pixels, head, seed):
     others = {
         k: head[k] for k in ("keypoints", "instance_masks", "segmentation_masks") if k in head
     }
-    sample = augment(
+    # a function of its own, so that AutoGraph reads the user's code
+    sample = tf.function(augment)(
         {"images": tf.cast(pixels, tf.float32), "bounding_boxes": boxes, **others}, seed
     )
     pixels = sample.pop("images")

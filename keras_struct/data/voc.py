@@ -38,7 +38,7 @@ def voc(folder, split: str = "train", class_names=None, strict: bool = False) ->
 
     Source: Everingham et al. 2010, the VOC development kit.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     names = _read_split(folder, split)
     objects = {} if class_names is not None else _read_all(folder)
     if class_names is None:
@@ -51,6 +51,10 @@ def voc(folder, split: str = "train", class_names=None, strict: bool = False) ->
         entry = objects.get(file) or _read_annotation(file)
         records.append(_record(folder, name, entry, class_names, report))
     report.log()
+    if not class_names:
+        raise dataset_error(
+            folder / "Annotations", "object/name", "never occurs", "Give `class_names`."
+        )
     dataset = Dataset(FileSource(records, class_names, name=f"{folder} ({split})"))
     if strict:
         dataset.validate()

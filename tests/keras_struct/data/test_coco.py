@@ -124,7 +124,7 @@ def test_broken_files_name_the_field(write_coco, replaced, message):
 def test_files_that_are_missing_or_no_json_are_named(tmp_path):
     file = tmp_path / "a.json"
     with pytest.raises(
-        DatasetError, match=r"a\.json: field `annotations` names a file that is mis"
+        DatasetError, match=r"a\.json: field `annotations` names a file that cannot be"
     ):
         coco(file, tmp_path)
     for text in ("{", "[" * 100_000):

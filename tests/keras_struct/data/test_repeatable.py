@@ -114,12 +114,15 @@ def test_fit_trains_on_a_stream_with_known_steps(dataset):
 
     model = Sum()
     model.compile("sgd", loss=None, jit_compile=False)
-    plain = model.fit(dataset.batches(4, 32, augment=True, seed=5), epochs=3, verbose=0)
+    plain = model.fit(
+        dataset.batches(4, 32, augment=True, seed=5), epochs=3, verbose=0, shuffle=False
+    )
     resumed = model.fit(
         dataset.batches(4, 32, augment=True, seed=5, first_epoch=1, epochs=2),
         initial_epoch=1,
         epochs=3,
         steps_per_epoch=dataset.steps(4),
         verbose=0,
+        shuffle=False,
     )
     np.testing.assert_allclose(plain.history["loss"][1:], resumed.history["loss"], rtol=1e-6)

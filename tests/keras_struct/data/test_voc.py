@@ -166,6 +166,13 @@ def test_classes_beyond_those_given_are_refused(voc_folder):
     assert voc(voc_folder.path, class_names=("dog", "cat")).annotation(0)["labels"].tolist() == [1]
 
 
+def test_a_folder_without_any_class_asks_for_names(voc_folder):
+    voc_folder.add("a")
+    with pytest.raises(DatasetError, match="`object/name` never occurs. Give `class_names`"):
+        voc(voc_folder.path)
+    assert len(voc(voc_folder.path, class_names=("cat",)).annotation(0)["boxes"]) == 0
+
+
 def test_strict_decodes_every_image(voc_folder):
     voc_folder.add("a", voc_folder.object())
     file = voc_folder.path / "JPEGImages" / "a.jpg"
