@@ -28,7 +28,7 @@ def averaged_weights(model: keras.Model) -> Iterator[keras.Model]:
     """
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not getattr(inner, "use_ema", False) or not inner.built or not int(inner.iterations):
+    if not _has_average(inner):
         yield model
         return
     weights = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
@@ -38,3 +38,10 @@ def averaged_weights(model: keras.Model) -> Iterator[keras.Model]:
     finally:
         for variable, value in zip(model.trainable_variables, weights, strict=True):
             variable.assign(value)
+
+
+def _has_average(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Before the first step the average is all zeros."""
+    if not getattr(optimizer, "use_ema", False) or not optimizer.built:
+        return False
+    return bool(keras.ops.convert_to_numpy(optimizer.iterations) > 0)

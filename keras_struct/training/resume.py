@@ -80,7 +80,8 @@ class ExactResume(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs if logs is not None else {}
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
         row = {name: float(value) for name, value in logs.items()}
         self.history = [*self.history[:epoch], {"epoch": epoch, **row}]
         self.stopped = bool(self.model.stop_training)

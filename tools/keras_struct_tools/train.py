@@ -53,8 +53,8 @@ def _finished(folder: RunFolder) -> bool:
 def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str, Any]) -> None:
     from keras_struct_tools import train_model, train_setup
 
-    jit = train_setup.use_jit(options)
     with train_setup.runtime(options) as strategy:
+        jit = train_setup.use_jit(options)
         train, val = train_setup.open_data(options)
         steps = train.steps(options.batch_size)
         if options.batch_size % strategy.num_replicas_in_sync:

@@ -14,6 +14,8 @@ def runtime(options: Any) -> Iterator[Any]:
     import keras
     import tensorflow as tf
 
+    # Before anything else: a cluster can only be joined while TensorFlow has done no work.
+    strategy = _strategy(options.strategy, tf)
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -21,7 +23,7 @@ def runtime(options: Any) -> Iterator[Any]:
     if options.mixed_precision != "none":
         keras.config.set_dtype_policy(f"mixed_{options.mixed_precision}")
     try:
-        yield _strategy(options.strategy, tf)
+        yield strategy
     finally:
         keras.config.set_dtype_policy(policy)
 
