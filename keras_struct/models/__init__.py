@@ -3,3 +3,4 @@
 from keras_struct.models.catalog import create as create
 from keras_struct.models.catalog import names as names
 from keras_struct.models.ssd import SSD as SSD
+from keras_struct.models.ssd import fit_default_boxes as fit_default_boxes

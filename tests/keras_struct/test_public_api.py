@@ -1,0 +1,72 @@
+"""The public names, written down: a name that comes or goes is a decision, not an accident."""
+
+import importlib
+import inspect
+
+import pytest
+
+PUBLIC = {
+    "keras_struct": {
+        *("backbones", "data", "layers", "losses", "metrics", "models", "ops", "training"),
+        "__version__",
+    },
+    "keras_struct.backbones": {"create", "names"},
+    "keras_struct.data": {
+        *("Dataset", "DatasetError", "SSDAugmentation", "coco", "open", "shapes"),
+        *("to_network", "to_original", "voc"),
+    },
+    "keras_struct.layers": {"AnchorDecoder", "L2Normalization", "NonMaxSuppression"},
+    "keras_struct.losses": {
+        *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "SmoothL1BoxLoss"),
+        "assign_targets",
+    },
+    "keras_struct.metrics": {"DetectionMetrics", "average_precision"},
+    "keras_struct.models": {"SSD", "create", "fit_default_boxes", "names"},
+    "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
+    "keras_struct.training": {
+        *("Checkpoints", "DetectionEvaluation", "Detector", "EarlyStopping", "ExactResume"),
+        *("RunReports", "averaged_weights", "cosine_schedule", "draw_detections", "evaluate"),
+        *("predictions", "save_curves", "save_gallery"),
+    },
+    "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "load"},
+    "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}
+    | {"compare", "export"},
+}
+
+
+def public_names(module):
+    """What a module re-exports on purpose: everything but its own submodules and dunders."""
+    own = {name for name, value in vars(module).items() if inspect.ismodule(value)}
+    own -= {"boxes"}  # a module that is meant to be used as one
+    return {name for name in vars(module) if not name.startswith("_")} - own
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "keras_struct"])
+def test_names_are_the_written_ones(name):
+    assert public_names(importlib.import_module(name)) == PUBLIC[name]
+
+
+def test_the_package_lists_its_parts():
+    import keras_struct
+
+    assert set(dir(keras_struct)) == PUBLIC["keras_struct"]
+    for name in PUBLIC["keras_struct"]:
+        assert getattr(keras_struct, name)
+    with pytest.raises(AttributeError, match="no attribute 'detectors'"):
+        _ = keras_struct.detectors
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "keras_struct"])
+def test_public_names_are_documented(name):
+    module = importlib.import_module(name)
+    for public in PUBLIC[name]:
+        assert (getattr(module, public).__doc__ or "").strip(), f"{name}.{public}"
+
+
+def test_missing_tensorflow_says_what_to_type(monkeypatch):
+    import keras_struct
+
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install keras-struct\[cpu\]"):
+        keras_struct._check_backend()
