@@ -46,6 +46,7 @@ def train(options, output: Path):
         data.batches(BATCH_SIZE, image_size=model.image_size, epochs=1),
         epochs=epochs,
         steps_per_epoch=options.steps // epochs,
+        shuffle=False,  # the images come in any order already
         verbose=2,
     )
     with ks.training.averaged_weights(model):
@@ -53,17 +54,15 @@ def train(options, output: Path):
     return keras.saving.load_model(output / "shapes.keras", compile=False)
 
 
-def benchmark(output: Path, options) -> tuple[int, str]:
-    """Export and measure; return the exit code and the table."""
-    command = [
+def benchmark_command(output: Path, options) -> list[str]:
+    """Return the command that exports and measures."""
+    return [
         str(Path(sys.executable).with_name("keras-struct")), "benchmark",
         f"--model={output / 'shapes.keras'}", f"--data=shapes:{options.images}", "--split=test",
         f"--targets={options.targets}", f"--precisions={options.precisions}", "--threads=1,2",
         f"--report={output / 'report.html'}", f"--json={output / 'report.json'}",
         f"--output={output}",
     ]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    return done.returncode, done.stdout
 
 
 def look(output: Path, precision: str, count: int = 6) -> int:
@@ -83,8 +82,8 @@ def look(output: Path, precision: str, count: int = 6) -> int:
     return subprocess.run([*command, f"--output={output / 'picture.png'}"]).returncode
 
 
-def main() -> int:
-    """Run the demo."""
+def arguments() -> argparse.ArgumentParser:
+    """Return the arguments of the demo."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to write")
     parser.add_argument("--steps", type=int, default=2000, help="training steps of 16 images")
@@ -93,7 +92,12 @@ def main() -> int:
     parser.add_argument("--goal", type=float, default=GOAL, help="mAP at IoU 0.5 to reach")
     parser.add_argument("--targets", default="litert,onnx,tensorrt", help="what to export to")
     parser.add_argument("--precisions", default="float32,int8", help="in which precisions")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """Run the demo."""
+    options = arguments().parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
 
@@ -111,16 +115,18 @@ def main() -> int:
     print(f"mAP at IoU 0.5: {accuracy:.3f} (goal {options.goal})")
 
     say("3/4  Exporting to " + options.targets + ", and measuring every file ...")
-    failed, table = benchmark(options.output, options)
+    measured = subprocess.run(
+        benchmark_command(options.output, options), stdout=subprocess.PIPE, text=True
+    )
 
     say("4/4  Running an artefact without TensorFlow ...")
-    failed |= look(options.output, options.precisions.split(",")[-1])
+    looked = look(options.output, options.precisions.split(",")[-1])
 
     say("All of it:")
-    print(table)
+    print(measured.stdout)
     print(f"mAP at IoU 0.5 in Keras: {accuracy:.3f}")
     say(f"Open {options.output / 'report.html'} and {options.output / 'picture.png'}")
-    return int(bool(failed) or accuracy < options.goal)
+    return int(bool(measured.returncode or looked) or accuracy < options.goal)
 
 
 if __name__ == "__main__":

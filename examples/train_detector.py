@@ -38,7 +38,7 @@ def main() -> None:
     rate = ks.training.cosine_schedule(1e-3, steps, warmup_steps=steps // 20)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=5e-4, global_clipnorm=10.0))
     batches = train.batches(options.batch_size, image_size=options.image_size, augment=True)
-    model.fit(batches, epochs=options.epochs, verbose=2)
+    model.fit(batches, epochs=options.epochs, shuffle=False, verbose=2)  # they come shuffled
     model.save(options.output)
 
     numbers = ks.training.evaluate(model, val)

@@ -136,6 +136,7 @@ def place_label(words: str, x: float, y: float, frame: Frame, taken: list) -> tu
         left = at - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
         box = (left, baseline - height + 3, left + width, baseline + 3)
         inside = box[0] > frame.left and box[2] < frame.width and box[1] > frame.top
+        inside = inside and box[3] < frame.height - frame.bottom
         free = all(
             box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
             for other in taken
