@@ -4,7 +4,6 @@ import colorsys
 
 import numpy as np
 
-from .detections import Detections
 from .preprocessing import check_image
 
 
@@ -16,7 +15,7 @@ def class_colour(label: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def draw_detections(image, detections: Detections, line_width: int | None = None):
+def draw_detections(image, detections, line_width: int | None = None):
     """Draw `detections` over a copy of `image` (see `Detections.draw`)."""
     from PIL import Image, ImageDraw, ImageFont
 
