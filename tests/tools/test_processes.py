@@ -1,0 +1,62 @@
+"""Trainings in processes of their own: killed and continued, and shared out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+DRIVER = Path(__file__).with_name("tiny_run.py")
+FLAGS = ["--data=shapes:8", "--batch_size=4", "--gallery=0", "--progress=none"]
+
+
+def start(tiny_file, folder, *flags, **environment):
+    command = [sys.executable, str(DRIVER), "train", f"--model={tiny_file}", f"--output={folder}"]
+    return subprocess.Popen(
+        [*command, *FLAGS, *flags],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process, code=0):
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == code, output[-3000:]
+    return output
+
+
+def state(folder):
+    with np.load(folder / "state.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_kills_leave_no_trace_in_the_final_bits(tiny_file, tmp_path):
+    """Killed while the second state is half written, then inside the third epoch."""
+    flags = ["--epochs=3", "--deterministic", "--accumulate_steps=2", "--early_stopping=5"]
+    whole = start(tiny_file, tmp_path / "whole", *flags)
+    killed = tmp_path / "killed"
+    finish(start(tiny_file, killed, *flags, KILL="backup:1"), -signal.SIGKILL)
+    assert list(killed.glob(".state.*.tmp.npz"))
+    finish(start(tiny_file, killed, *flags, KILL="2:0"), -signal.SIGKILL)
+    assert "trained 3 epochs" in finish(start(tiny_file, killed, *flags))
+    finish(whole)
+    ours, expected = state(killed), state(tmp_path / "whole")
+    assert ours.keys() == expected.keys() and len(ours) > 100
+    for name, value in expected.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    assert not list(killed.glob(".*"))
+
+
+def test_mirrored_over_two_devices(tiny_file, tmp_path):
+    process = start(tiny_file, tmp_path / "run", "--epochs=1", "--strategy=mirrored", CPUS="2")
+    assert "trained 1 epochs" in finish(process)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["replicas"] == 2
+    uneven = start(
+        tiny_file, tmp_path / "uneven", "--strategy=mirrored", "--batch_size=3", CPUS="2"
+    )
+    assert "`--batch_size` must be a multiple of the number of devices, 2" in finish(uneven, 2)
