@@ -32,8 +32,8 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_list(
     "counts",
-    ["P3:4", "P4:4", "P5:2", "P6:2"],
-    "Boxes a cell of each level, finest first.",
+    None,
+    "Boxes a cell of each level, finest first; without it 12 sizes go to the levels they suit.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer("seed", 0, "Start of k-means.", 0, flag_values=FLAGS)
@@ -43,7 +43,7 @@ flags.DEFINE_string("json", None, "File to write the boxes to.", flag_values=FLA
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
     options = reading.parse(FLAGS, argv, ("data",))
-    counts = parse_counts(options.counts)
+    counts = parse_counts(options.counts) if options.counts else None
     from keras_struct.models.ssd import fit_default_boxes
     from keras_struct_tools.data_specs import open_spec
     from keras_struct_tools.output import write_json

@@ -3,15 +3,21 @@
 import numpy as np
 
 _MAX_ITERATIONS = 300
-PYRAMID_COUNTS = {"P3": 4, "P4": 4, "P5": 2, "P6": 2}
+_FINEST, _COARSEST = 3, 7
+_SIZE_OVER_STRIDE = 4.0
 
 
-def fit_default_boxes(sizes, counts=None, seed=0, num_starts=10):
-    """Cluster the sizes of a data set's boxes and give the smaller to the finer levels.
+def fit_default_boxes(sizes, counts=None, num_sizes=12, seed=0, num_starts=10):
+    """Cluster the sizes of a data set's boxes and give each to a level of the pyramid.
+
+    A box of four strides suits a level: several of its cells then see the object well, and it is
+    large against their distance. Sizes go to the level for which they come nearest to that.
 
     Args:
         sizes: (N, 2) widths and heights in pixels of the network's input image.
-        counts: {"P3": boxes per cell, ...}, finest level first; None for 4, 4, 2, 2 on P3..P6.
+        counts: {"P3": boxes per cell, ...}, finest level first, to give the levels that many
+            instead, the smaller to the finer; None for levels by size.
+        num_sizes: int, clusters where `counts` is None.
         seed: int, of the k-means++ starts.
         num_starts: int, starts of which the best result is kept.
 
@@ -22,22 +28,31 @@ def fit_default_boxes(sizes, counts=None, seed=0, num_starts=10):
     Raises:
         ValueError: if `sizes` is not (N, 2), positive, with at least as many rows as clusters.
 
-    Source: Redmon and Farhadi 2017 (YOLO9000), arXiv:1612.08242, section 2, dimension clusters.
+    Source: Redmon and Farhadi 2017 (YOLO9000), arXiv:1612.08242, section 2, dimension clusters;
+    Lin et al. 2017, arXiv:1612.03144, section 4.1 (sizes of four strides).
     """
-    counts = counts or PYRAMID_COUNTS
-    sizes = _check_sizes(np.asarray(sizes, "float64"), sum(counts.values()))
+    count = sum(counts.values()) if counts else num_sizes
+    sizes = _check_sizes(np.asarray(sizes, "float64"), count)
     generator = np.random.default_rng(seed)
-    trials = [_cluster(sizes, sum(counts.values()), generator) for _ in range(num_starts)]
+    trials = [_cluster(sizes, count, generator) for _ in range(num_starts)]
     centres = max(trials, key=lambda centres: size_iou(sizes, centres).max(axis=1).mean())
     centres = centres[np.argsort(centres.prod(axis=1))]
     mean_iou = float(size_iou(sizes, centres).max(axis=1).mean())
-    ends = np.cumsum(list(counts.values()))
-    parts = np.split(np.round(centres, 1), ends[:-1])
-    levels = {
-        level: tuple((float(w), float(h)) for w, h in part)
-        for level, part in zip(counts, parts, strict=True)
-    }
+    levels = {}
+    for centre, level in zip(centres, _levels(centres, counts), strict=True):
+        size = tuple(float(side) for side in np.round(centre, 1))
+        levels[level] = (*levels.get(level, ()), size)
     return levels, mean_iou
+
+
+def _levels(centres, counts):
+    """The level of each of the centres, which are sorted by area."""
+    if counts:
+        return [level for level, count in counts.items() for _ in range(count)]
+    strides = np.sqrt(centres.prod(axis=1)) / _SIZE_OVER_STRIDE
+    return [
+        f"P{level}" for level in np.clip(np.round(np.log2(strides)), _FINEST, _COARSEST).astype(int)
+    ]
 
 
 def size_iou(sizes, others):

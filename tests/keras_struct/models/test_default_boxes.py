@@ -58,6 +58,17 @@ def test_k_means_finds_separate_groups_of_sizes():
     assert mean_iou == pytest.approx(size_iou(sizes, found).max(axis=1).mean(), abs=1e-3)
 
 
+def test_sizes_go_to_the_level_of_which_they_are_four_strides():
+    groups = np.float64([[4, 4], [30, 34], [60, 70], [140, 120], [900, 900]])
+    levels, _ = fit_default_boxes(np.repeat(groups, 5, axis=0), num_sizes=5)
+    assert levels == {
+        "P3": ((4.0, 4.0), (30.0, 34.0)),
+        "P4": ((60.0, 70.0),),
+        "P5": ((140.0, 120.0),),
+        "P7": ((900.0, 900.0),),
+    }
+
+
 def test_size_iou_by_hand():
     # overlap 10 x 5 of areas 100 and 100: 50 / 150
     np.testing.assert_allclose(size_iou(np.array([[10, 10]]), np.array([[20, 5]])), [[1 / 3]])
@@ -66,7 +77,7 @@ def test_size_iou_by_hand():
 def test_k_means_is_a_function_of_its_seed_and_survives_equal_sizes():
     sizes = np.random.default_rng(1).uniform(5, 90, (200, 2))
     assert fit_default_boxes(sizes, seed=3) == fit_default_boxes(sizes, seed=3)
-    levels, mean_iou = fit_default_boxes(np.full((20, 2), 16.0))
+    levels, mean_iou = fit_default_boxes(np.full((20, 2), 16.0), {"P3": 4, "P4": 2})
     assert mean_iou == 1.0 and len(levels["P3"]) == 4
 
 
