@@ -24,14 +24,17 @@ def train(options, output: Path):
     import keras
 
     import keras_struct as ks
+    from keras_struct_tools.train_model import network_sizes
 
     keras.utils.set_random_seed(0)
     data = ks.data.shapes(options.steps * BATCH_SIZE)
+    sizes = network_sizes(data.subset(range(min(400, len(data)))), options.image_size, "stretch")
     model = ks.models.SSD(
         "mobilenet_v1_025",
         num_classes=len(data.class_names),
         class_names=data.class_names,
         image_size=options.image_size,
+        default_boxes=ks.models.ssd.fit_default_boxes(sizes)[0],
         pyramid=True,
         loss="focal",
     )
@@ -125,8 +128,11 @@ def main() -> int:
     say("All of it:")
     print(measured.stdout)
     print(f"mAP at IoU 0.5 in Keras: {accuracy:.3f}")
+    if measured.returncode or looked or accuracy < options.goal:
+        say("Something is not as it should be: see above.")
+        return 1
     say(f"Open {options.output / 'report.html'} and {options.output / 'picture.png'}")
-    return int(bool(measured.returncode or looked) or accuracy < options.goal)
+    return 0
 
 
 if __name__ == "__main__":
