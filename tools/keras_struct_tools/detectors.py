@@ -50,7 +50,7 @@ class KerasRuntime:
         from keras_struct.training import Detector
 
         model = load_keras(path)
-        self.card = model.card()
+        self.card = {**model.card(), "batch_size": None, "target": "keras", "precision": "float32"}
         shape = (None, model.image_size, model.image_size, 3)
         self.inputs = {self.card["input"]["name"]: shape}
         self.outputs = tuple(self.card["results"])

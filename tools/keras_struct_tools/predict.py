@@ -88,7 +88,9 @@ def _read(file: Path):
 
 
 def _draw(found, image, path: Path) -> None:
+    from PIL import Image
+
     from keras_struct.training.files import replacing
 
     with replacing(path) as temporary:
-        found.draw(image).save(temporary)
+        Image.fromarray(found.draw(image)).save(temporary)
