@@ -8,8 +8,8 @@ are first tested against those kept so far, then settled among themselves by
 
 Starting from keep = free, the iterates bound greedy's answer from above and from below in turn:
 where two in a row agree, the answer is greedy's. Only the head of the window up to the first
-disagreement is used, and the next window starts behind it. So few iterations suffice, and yet
-nothing is approximated. Reading stops once enough is kept.
+disagreement is used, and the next window starts behind it: few iterations, no approximation.
+Reading stops once enough is kept.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _NO_SCORE = -1.0
 
 
 class Options(NamedTuple):
-    """How to suppress; `block`, `window` and `sweeps` change the speed only, if `exhaustive`."""
+    """How to suppress; if `exhaustive`, `block`, `window` and `sweeps` change only the speed."""
 
     iou_threshold: float = 0.45
     score_threshold: float = 0.01
@@ -31,7 +31,7 @@ class Options(NamedTuple):
     max_per_class: int | None = None
     exhaustive: bool = True
     block: int | None = None
-    window: int = 128
+    window: int = 64
     sweeps: int = 4
 
 
@@ -55,9 +55,9 @@ def non_max_suppression(
     """Keep the best boxes of every class and drop those that overlap a better one.
 
     Greedy suppression within each class, in the order of falling score (ties: lower box first,
-    then lower class), exact for any number of candidates. A box can be detected as several
-    classes. The work grows with the number of candidates read until `max_detections` are kept.
-    On a CPU it is two to four times faster compiled (`jit_compile=True`).
+    then lower class), exact for any number of candidates; the work grows with how many are read
+    until `max_detections` are kept. A box can be detected as several classes. Compile it
+    (`jit_compile=True`) where speed counts: on a CPU that is 2 to 4 times faster.
 
     Args:
         boxes: (B, A, 4) float32, xyxy, pixels. A box without area has IoU 0 with any other: it
@@ -70,10 +70,9 @@ def non_max_suppression(
         max_candidates: int or None. Only that many best candidates of each class are read, as in
             SSD's `nms_top_k`.
         max_per_class: int or None. Detections kept per image and class.
-        exhaustive: bool. False reads only the M best candidates of each image, with one loop
-            instead of nested ones in the exported graph. M is about the square root of A * C, and
-            256 at least. The result is then exact unless more candidates exist and fewer than K
-            of these M are kept: what is returned is right, but worse detections are missing.
+        exhaustive: bool. False reads only the M best candidates of an image (M ~ sqrt(A * C),
+            256 at least; half the exported graph). All returned is right, but if fewer than K of
+            these M are kept and more candidates exist, the worse detections are missing.
 
     Returns:
         dict, by falling score: boxes (B, K, 4) float32, scores (B, K) float32, labels (B, K)
@@ -84,8 +83,7 @@ def non_max_suppression(
 
     Example:
         >>> boxes = [[[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]]]
-        >>> scores = [[[0.9], [0.8], [0.7]]]
-        >>> non_max_suppression(boxes, scores, max_detections=3)["labels"]
+        >>> non_max_suppression(boxes, [[[0.9], [0.8], [0.7]]], max_detections=3)["labels"]
         [[0, 0, -1]]
 
     Source: greedy suppression as in Liu et al. 2016, arXiv:1512.02325, section 2.2.
@@ -101,23 +99,19 @@ def check_options(options):
     for name in ("iou_threshold", "score_threshold"):
         value = getattr(options, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ValueError(
-                f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}. "
-                "Give a fraction, not a percentage."
-            )
+            rule = f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}."
+            raise ValueError(f"{rule} Give a fraction, not a percentage.")
     if not isinstance(options.exhaustive, bool):
-        raise ValueError(
-            "`exhaustive` must be True or False. "
-            f"Received: exhaustive={options.exhaustive!r}. Leave it out for the exact result."
-        )
+        rule = f"`exhaustive` must be True or False. Received: exhaustive={options.exhaustive!r}."
+        raise ValueError(f"{rule} Leave it out for the exact result.")
     for name in ("max_detections", "max_candidates", "max_per_class"):
-        value = getattr(options, name)
-        if value is None and name != "max_detections":
+        value, optional = getattr(options, name), name != "max_detections"
+        if optional and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            rule = "a positive int" + optional * ", or None for no limit"
             raise ValueError(
-                f"`{name}` must be a positive int. Received: {name}={value!r}. "
-                "Give 1 or more" + ("." if name == "max_detections" else ", or None for no limit.")
+                f"`{name}` must be {rule}. Received: {name}={value!r}. Give 1 or more."
             )
     return options
 
@@ -149,9 +143,8 @@ def check_shapes(boxes, scores):
         )
     if len(scores) != 3 or scores[1] is None or scores[2] is None or scores[1] != boxes[1]:
         raise ValueError(
-            "`scores` must have shape (batch, boxes, classes), with as many boxes as `boxes` and "
-            f"both known. Received: scores.shape={scores}, boxes.shape={boxes}. "
-            "Give one score per box and class."
+            "`scores` must have shape (batch, boxes, classes), known, as many boxes as `boxes`. "
+            f"Received: scores.shape={scores}, boxes.shape={boxes}. Give one per box and class."
         )
 
 
@@ -184,8 +177,7 @@ def _search(boxes, scores, kept, options):
 
 
 def _block_size(total):
-    """About the square root: finding a block costs ~ total, reading it ~ its size."""
-    size = 256
+    size = 256  # ~ the root: finding a block costs ~ total, reading it ~ size
     while size * size < total:
         size += 256
     return size
@@ -203,11 +195,7 @@ def _pairs_after(last, scores):
 
 
 def _best_pairs(boxes, scores, size):
-    """The `size` best pairs, (B, size, 7), in greedy's order.
-
-    They belong to the `size` boxes with the best top scores, so that A * C scores need only a
-    maximum and no sorting.
-    """
+    """The `size` best pairs, (B, size, 7), in greedy's order, from the `size` best boxes."""
     num_boxes, num_classes = scores.shape[1:]
     count = min(size, num_boxes)
     batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
@@ -259,11 +247,10 @@ def _settle(window, table, inside, kept, options):
     same = ops.cast(window[:, :, None, _LABEL] == table[:, None, :, _LABEL], "float32")
     hits = _overlaps(window, table, options.iou_threshold) * same
     before, among = hits[:, :, : -options.window], hits[:, :, -options.window :] * earlier
-    same_before, same_among = same[:, :, : -options.window], same[:, :, -options.window :] * earlier
-    read = kept.read
+    read, alike = kept.read, same[:, :, -options.window :]
     if options.max_candidates:
         classes = ops.one_hot(ops.cast(window[:, :, _LABEL], "int32"), read.shape[1])
-        rank = ops.sum(classes * read[:, None, :], axis=2) + ops.sum(same_among, axis=2)
+        rank = ops.sum(classes * read[:, None, :], axis=2) + ops.sum(alike * earlier, axis=2)
         inside = inside * ops.cast(rank < options.max_candidates, "float32")
     free = inside * ops.cast(ops.max(before, axis=2) < 0.5, "float32")
     previous, keep = None, free
@@ -276,7 +263,8 @@ def _settle(window, table, inside, kept, options):
     if options.max_candidates:
         read = read + ops.sum(classes * (inside * head)[:, :, None], axis=1)
     if options.max_per_class:
-        rank = ops.sum(same_before, axis=2) + ops.matmul(same_among, keep[:, :, None])[:, :, 0]
+        rank = ops.sum(same[:, :, : -options.window], axis=2)
+        rank = rank + ops.sum(alike * earlier * keep[:, None, :], axis=2)
         keep = keep * ops.cast(rank < options.max_per_class, "float32")
     return keep, head, read
 
