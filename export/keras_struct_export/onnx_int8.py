@@ -45,6 +45,8 @@ def quantize(model, request: Request):
                     "ActivationSymmetric": True,
                     "WeightSymmetric": True,
                     "QuantizeBias": False,
+                    # Rounding before the activation would spend the levels on what it cuts off.
+                    "OpTypesToExcludeOutputQuantization": list(_QUANTISED),
                 },
             )
             return onnx.load(result)
