@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 DRIVER = Path(__file__).with_name("tiny_run.py")
 FLAGS = ["--data=shapes:8", "--batch_size=4", "--gallery=0", "--progress=none"]
@@ -52,11 +54,43 @@ def test_kills_leave_no_trace_in_the_final_bits(tiny_file, tmp_path):
     assert not list(killed.glob(".*"))
 
 
-def test_mirrored_over_two_devices(tiny_file, tmp_path):
-    process = start(tiny_file, tmp_path / "run", "--epochs=1", "--strategy=mirrored", CPUS="2")
-    assert "trained 1 epochs" in finish(process)
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["replicas"] == 2
-    uneven = start(
-        tiny_file, tmp_path / "uneven", "--strategy=mirrored", "--batch_size=3", CPUS="2"
-    )
-    assert "`--batch_size` must be a multiple of the number of devices, 2" in finish(uneven, 2)
+def history(folder):
+    return json.loads(str(state(folder)["state"]))["history"]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def test_two_devices_and_two_workers_take_the_same_steps(tiny_file, tmp_path):
+    flags = ["--epochs=1", "--gallery=0"]
+    mirrored = start(tiny_file, tmp_path / "one", *flags, "--strategy=mirrored", CPUS="2")
+    workers = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+    cluster = [
+        start(
+            tiny_file,
+            tmp_path / "two",
+            *flags,
+            "--strategy=multiworker",
+            TF_CONFIG=json.dumps({"cluster": workers, "task": {"type": "worker", "index": index}}),
+        )
+        for index in (0, 1)
+    ]
+    chief, other = [finish(process) for process in cluster]
+    assert "trained 1 epochs" in chief and "trained" not in other
+    finish(mirrored)
+    ours, expected = history(tmp_path / "two"), history(tmp_path / "one")
+    assert ours[0]["loss"] == pytest.approx(expected[0]["loss"], rel=1e-4)
+    config = json.loads((tmp_path / "two" / "config.json").read_text())
+    assert config["replicas"] == 2 and not list((tmp_path / "two").glob(".*"))
+
+
+def test_a_batch_is_shared_out_evenly(tiny_file, tmp_path):
+    process = start(tiny_file, tmp_path, "--strategy=mirrored", "--batch_size=3", CPUS="2")
+    assert "`--batch_size` must be a multiple of the number of devices, 2" in finish(process, 2)

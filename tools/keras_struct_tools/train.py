@@ -51,7 +51,7 @@ def _finished(folder: RunFolder) -> bool:
 
 
 def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str, Any]) -> None:
-    from keras_struct_tools import train_model, train_setup
+    from keras_struct_tools import cluster, train_model, train_setup
 
     with train_setup.runtime(options) as strategy:
         jit = train_setup.use_jit(options)
@@ -71,7 +71,10 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
             model = train_model.build_model(options, train.class_names, boxes, config is not None)
             optimizer = train_setup.make_optimizer(options, steps, momentum)
             model.compile(optimizer, jit_compile=jit)
-        if config is None and train_setup.is_chief(strategy):
+            model.optimizer.build(model.trainable_variables)
+        if cluster.is_cluster(strategy):
+            cluster.prepare(model)
+        if config is None and cluster.is_chief(strategy):
             resolved = {
                 "flags": asked,
                 "data": described,
@@ -82,7 +85,7 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
                 "versions": train_setup.versions(),
             }
             folder.write_config(resolved)
-        if train_setup.is_chief(strategy):
+        if cluster.is_chief(strategy):
             folder.remove_leftovers()
         _fit(options, folder, model, (train, val), strategy)
 
@@ -97,8 +100,9 @@ def _describe(train: Any, val: Any, steps: int) -> dict[str, Any]:
 
 
 def _fit(options: Any, folder: RunFolder, model: Any, data: tuple[Any, Any], strategy: Any) -> None:
+    from keras_struct_tools.cluster import is_chief
     from keras_struct_tools.train_callbacks import callbacks
-    from keras_struct_tools.train_setup import augmentation, is_chief
+    from keras_struct_tools.train_setup import augmentation
 
     train, val = data
     chief = is_chief(strategy)

@@ -40,12 +40,6 @@ def _strategy(name: str, tf: Any) -> Any:
     return tf.distribute.get_strategy()
 
 
-def is_chief(strategy: Any) -> bool:
-    """Whether this process writes the files: the only one, or worker 0."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_id in (None, 0)
-
-
 def open_data(options: Any) -> tuple[Any, Any]:
     """Training and validation data; a fraction as --validation_split divides one split."""
     train = open_spec(options.data, options.split)
