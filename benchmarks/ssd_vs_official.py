@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from artefact_overhead import ANY, interleaved
+from artefact_overhead import ANY, CLOCKS, interleaved
 from live_detector import build
 
 from keras_struct_export import export
@@ -34,6 +34,9 @@ def main():
     parser.add_argument("--peer", type=Path, required=True, help="the official .tflite file")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument(
+        "--clock", choices=sorted(CLOCKS), default="wall", help="cpu: on a busy machine, 1 thread"
+    )
     parser.add_argument("--output", type=Path, help="write the rows to this JSON file")
     options = parser.parse_args()
     images = synthetic_images(32, SPEC, seed=1)
@@ -57,9 +60,10 @@ def main():
                     progress=None,
                 )
         calls = {name: prepare(file, options.threads) for name, file in files.items()}
-        times = interleaved(calls, options.runs)
+        times = interleaved(calls, options.runs, CLOCKS[options.clock])
         sizes = {name: file.stat().st_size / 1e6 for name, file in files.items()}
-    print(f"{platform.machine()}, {options.threads} thread(s), {options.runs} runs, in turns")
+    machine = f"{platform.machine()}, {options.threads} thread(s)"
+    print(f"{machine}, {options.runs} runs, in turns, {options.clock} time")
     print(ROW.format("", "median ms", "min ms", "ratio", "MB"))
     base, rows = statistics.median(times["official int8"]), {}
     for name, values in times.items():
