@@ -28,6 +28,7 @@ setup(
         "tests": [
             "jax>=0.6",
             "hypothesis>=6.100",
+            "opencv-python-headless>=4.9",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pre-commit>=4",
