@@ -28,6 +28,8 @@ def build(name, image_size, num_classes, images, weights=None, seed=0):
     keras.utils.set_random_seed(seed)
     model = ks.models.SSD(name, num_classes=num_classes, image_size=image_size, weights=weights)
     norms = [x for x in _layers(model) if isinstance(x, keras.layers.BatchNormalization)]
+    if weights is not None:  # those of the backbone know their images
+        norms = [layer for layer in norms if not np.asarray(layer.moving_mean).any()]
     for layer in norms:
         layer.momentum = 0.0  # one pass, and the moving statistics are those of the images
     model(images, training=True)

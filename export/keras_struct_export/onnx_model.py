@@ -32,7 +32,15 @@ def build(request: Request) -> Artefact:
             model = quantize(model, request)
     _check(model)
     onnx.helper.set_model_props(model, {CARD_KEY: cards.encode(request.card).decode("utf-8")})
-    return Artefact({"": model.SerializeToString()}, len(model.graph.node), "onnxruntime")
+    content = model.SerializeToString()
+    return Artefact({"": content}, count_nodes(content), "onnxruntime")
+
+
+def count_nodes(content: bytes) -> int:
+    """Number of nodes in the main graph of an ONNX file."""
+    import onnx
+
+    return len(onnx.load_model_from_string(content).graph.node)
 
 
 def _convert(graph: FrozenGraph):

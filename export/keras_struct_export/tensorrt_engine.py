@@ -20,12 +20,13 @@ def build(request: Request) -> Artefact:
     source = onnx_model.build(request).files[""]
     with request.progress.step(f"built the engine with {runtime}"):
         engine = _build_engine(trt, source, request)
-    card = {**request.card, "target": "tensorrt", "runtime": runtime, "batch_limit": None}
+    card = {**request.card, "runtime": runtime}
     if request.card["batch_size"] is None:
         card["batch_limit"] = MAX_BATCH
-    else:
-        del card["batch_limit"]
-    return Artefact({"": engine, ".json": cards.encode(card)}, 0, runtime, twin=source)
+    # Without a GPU the engine cannot be run: the graph it was built from is compared instead.
+    twin = None if has_gpu() else source
+    operators = onnx_model.count_nodes(source)
+    return Artefact({"": engine, ".json": cards.encode(card)}, operators, runtime, twin)
 
 
 def choose_runtime() -> str:

@@ -37,6 +37,7 @@ def test_engine_and_card(exported, precision):
     assert card["precision"] == precision and card["class_names"] == ["red", "green", "blué"]
     assert ("batch_limit" in card) == (precision == "float16")
     assert report.comparison.compared >= 80
+    assert report.operators > 50
     if not tensorrt_engine.has_gpu():
         assert report.runtime == "tensorrt_rtx" and report.verified == "onnx"
 
