@@ -56,7 +56,7 @@ _choice("resize", "stretch", ["stretch", "letterbox"], "How images come to the i
 _choice("optimizer", "adamw", ["adamw", "adam", "sgd"], "Optimizer; sgd has momentum 0.9.")
 _number("learning_rate", 1e-3, "Peak learning rate.", 1e-9)
 _choice("schedule", "cosine", ["cosine", "constant"], "Course of the learning rate.")
-_number("warmup_epochs", 1.0, "Epochs of rising learning rate (cosine).")
+_number("warmup_epochs", None, "Epochs of rising rate (cosine); default 1, or a tenth of --epochs.")
 _number("weight_decay", 5e-4, "Decoupled decay of adamw and sgd; biases and norms have none.")
 _number("clip_norm", 10.0, "Greatest global norm of a gradient; 0: any.")
 _text("ema", "auto", "Moving average of the weights: its momentum, auto (by length) or off.")

@@ -99,7 +99,9 @@ def make_optimizer(options: Any, steps_per_epoch: int, momentum: float | None) -
 
     rate = options.learning_rate
     if options.schedule == "cosine":
-        warmup = int(round(options.warmup_epochs * steps_per_epoch))
+        rise = options.warmup_epochs
+        rise = min(1.0, 0.1 * options.epochs) if rise is None else rise
+        warmup = int(round(rise * steps_per_epoch))
         rate = cosine_schedule(rate, steps_per_epoch * options.epochs, warmup)
     common = {
         "learning_rate": rate,
