@@ -19,6 +19,7 @@ def pairwise_iou(boxes1, boxes2):
     Returns:
         (N, M), or (B, N, M) if either is batched, float32 in [0, 1]; 0 where a box has no area.
     """
+    boxes1, boxes2 = (ops.convert_to_tensor(boxes, "float32") for boxes in (boxes1, boxes2))
     return bounding_boxes.compute_iou(boxes1, boxes2, "xyxy")
 
 
