@@ -12,8 +12,6 @@ from keras_struct.models.ssd.head import dense_head
 
 _CLASS_LOSSES = {"multibox": losses.HardNegativeCrossEntropy, "focal": losses.FocalClassLoss}
 _FOCAL_PRIOR = 0.01
-# The focal loss is small: beside it, boxes count by the mean over their four offsets.
-_BOX_WEIGHTS = {"multibox": 1.0, "focal": 0.25}
 _LOSS_PARTS = ("box_loss", "class_loss")
 
 
@@ -122,7 +120,7 @@ class SSD(keras.Model):
         """Match, mine and sum the losses; ground truth as `Dataset.batches` yields it."""
         targets = losses.assign_targets(y["bounding_boxes"], self.anchors)
         parts = {
-            "box_loss": _BOX_WEIGHTS[self.loss_name] * self.box_loss.call(targets, y_pred),
+            "box_loss": self.box_loss.call(targets, y_pred),
             "class_loss": self.class_loss.call(targets, y_pred),
         }
         # The parts ride in the predictions to `compute_metrics`: state may change only there.
