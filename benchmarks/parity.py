@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from artefact_overhead import ANY
 from live_detector import build
 from PIL import Image
 
@@ -78,7 +79,16 @@ def measure(model, network, pair, folder, images, reference):
     calibration = images[:CALIBRATION] if precision == "int8" else None
     row = {"pair": pair, "images": len(images), "within": False}
     try:
-        export(model, path, target, precision, calibration, samples=images, progress=None)
+        export(
+            model,
+            path,
+            target,
+            precision,
+            calibration,
+            samples=images,
+            tolerance=ANY,
+            progress=None,
+        )
         if target == "tensorrt":
             row |= {"within": True, "note": "built, not run: see the ONNX row"}
             print(f"{pair:18} {row['note']}", flush=True)
