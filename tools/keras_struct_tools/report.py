@@ -7,7 +7,7 @@ from string import Template
 
 from keras_struct_tools import report_text as text
 from keras_struct_tools.report_chart import scatter
-from keras_struct_tools.report_gallery import gallery, layer_names
+from keras_struct_tools.report_gallery import SCORE_THRESHOLD, gallery, layer_names
 from keras_struct_tools.report_stages import stage_bars
 from keras_struct_tools.report_table import html_table
 
@@ -144,6 +144,7 @@ def render(document: dict, items: list[dict]) -> str:
         "bars": stage_bars(document),
         "table": html_table(document, front_rows(document)),
         "gallery": gallery(items, layers, data["class_names"]),
+        "threshold": str(SCORE_THRESHOLD),
         "engines": engine_tables(document),
         "method": method(document),
         "machine": machine_chips(document),
