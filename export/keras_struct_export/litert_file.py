@@ -9,6 +9,8 @@ from keras_struct_edge.card import CARD_KEY
 
 # The name a layer called "decoder" leaves in the graph; Keras counts repeated calls.
 DECODER = re.compile(r"(^|/)decoder(_\d+)?/")
+# Types of constants, by their number in the schema: float32, float16, int32, int8.
+_DTYPES = {0: "float32", 1: "float16", 2: "int32", 9: "int8"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ def parse(content: bytes):
     """Unpack a .tflite file into the mutable objects of its schema."""
     from ai_edge_litert import schema_py_generated as schema
 
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    _gather(model, content)
+    return model
 
 
 def operators(model) -> list[Operator]:
@@ -72,21 +76,70 @@ def network_operators(model) -> list[Operator]:
     return network
 
 
-def with_card(content: bytes, card: bytes) -> bytes:
-    """Store the card as a metadata buffer of the file."""
+def pack(model) -> bytes:
+    """Turn the objects that `parse` gave back into a file."""
     import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
 
-    model = parse(content)
-    _gather(model, content)
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(card, "uint8")
-    model.buffers.append(buffer)
-    entry.name, entry.buffer = CARD_KEY, len(model.buffers) - 1
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content) + len(card))
+    builder = flatbuffers.Builder(sum(0 if b.data is None else len(b.data) for b in model.buffers))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def with_card(content: bytes, card: bytes) -> bytes:
+    """Store the card as a metadata buffer of the file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, entry = parse(content), schema.MetadataT()
+    entry.name, entry.buffer = CARD_KEY, _add_buffer(model, np.frombuffer(card, "uint8"))
+    model.metadata = [*(model.metadata or []), entry]
+    return pack(model)
+
+
+def cut(content: bytes, names: list[str]) -> bytes:
+    """The network without its decoder, as a file whose results are the tensors of these names."""
+    model = parse(content)
+    graph, kept = (
+        model.subgraphs[0],
+        {output for o in network_operators(model) for output in o.outputs},
+    )
+    graph.operators = [
+        operator
+        for operator, named in zip(graph.operators, operators(model), strict=True)
+        if kept.issuperset(named.outputs)
+    ]
+    indices = {item.name.decode(): index for index, item in enumerate(graph.tensors)}
+    graph.outputs = [indices[name] for name in names]
+    model.signatureDefs = None
+    return pack(model)
+
+
+def constant(model, name: str) -> np.ndarray:
+    """The stored values of a constant tensor."""
+    item = tensor(model, name)
+    return np.frombuffer(bytes(model.buffers[item.buffer].data), _DTYPES[item.type]).reshape(
+        item.shape
+    )
+
+
+def tensor(model, name: str):
+    """The tensor of the main graph that has this name."""
+    return next(item for item in model.subgraphs[0].tensors if item.name.decode() == name)
+
+
+def replace(model, name: str, values: np.ndarray) -> None:
+    """Give a constant tensor other values; tensors that had the same ones keep theirs."""
+    item = tensor(model, name)
+    values = np.ascontiguousarray(values, _DTYPES[item.type])
+    item.buffer = _add_buffer(model, values.reshape(-1).view("uint8"))
+
+
+def _add_buffer(model, data: np.ndarray) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = data
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
 
 
 def _gather(model, content: bytes) -> None:

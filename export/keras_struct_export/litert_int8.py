@@ -1,9 +1,10 @@
 """Static int8 quantisation of the network in a .tflite file; the decoder stays float32."""
 
+import itertools
 import os
 import re
 
-from keras_struct_export import litert_file
+from keras_struct_export import litert_bias, litert_file
 from keras_struct_export.build import Request
 from keras_struct_export.errors import ExportError
 from keras_struct_export.quiet import quiet
@@ -19,14 +20,18 @@ def quantize(content: bytes, request: Request) -> bytes:
     Returns:
         A .tflite file with float32 input and outputs.
     """
-    from ai_edge_quantizer import algorithm_manager, calibrator, qtyping, quantizer
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-    names = litert_file.network_operators(litert_file.parse(content))
+    network = litert_file.network_operators(litert_file.parse(content))
+    # Scaling of pixels stays in float: rounding once before the first kernel is enough.
+    network = list(
+        itertools.dropwhile(lambda operator: not litert_bias.has_kernel(operator), network)
+    )
     everything = qtyping.TFLOperationName
     with quiet():
         work = quantizer.Quantizer(content)
         # Named one by one: a pattern for the rest would reach into the decoder's loop.
-        work.add_static_config(_exactly(names), everything.ALL_SUPPORTED, 8, 8)
+        work.add_static_config(_exactly(network), everything.ALL_SUPPORTED, 8, 8)
         for border in (everything.INPUT, everything.OUTPUT):
             work.update_quantization_recipe(
                 ".*", border, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
@@ -34,16 +39,31 @@ def quantize(content: bytes, request: Request) -> bytes:
         spec = request.card["input"]
         feeds = [{spec["name"]: image} for image in _batches(request)]
         try:
-            ranges = work.calibrate(
-                {"serving_default": feeds},
-                num_threads=os.cpu_count() or 1,
-                # The mode that keeps all tensors cannot run a graph with a loop.
-                mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
-            )
+            ranges = _ranges(content, feeds)
             result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
         except Exception as error:
             raise ExportError(f"LiteRT cannot quantise this model: {error}") from error
-    return bytes(result.quantized_model)
+    return litert_bias.correct(content, bytes(result.quantized_model), _batches(request))
+
+
+def _ranges(content: bytes, feeds: list[dict]) -> dict:
+    """Smallest and largest value of every tensor over all feeds.
+
+    The quantiser's own default is a moving average over images: it cuts off what is rare, and high
+    scores are rare.
+    """
+    from ai_edge_quantizer import calibrator, recipe_manager
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+    work = calibrator.Calibrator(
+        content,
+        os.cpu_count() or 1,
+        # The mode that keeps all tensors cannot run a graph with a loop.
+        calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
+        min_max_update,
+    )
+    work.calibrate({"serving_default": feeds}, recipe_manager.RecipeManager())
+    return work.get_model_qsvs()
 
 
 def _exactly(network: list[litert_file.Operator]) -> str:

@@ -1,0 +1,66 @@
+"""Bias correction and calibration: int8 files whose outputs do not lean to one side."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_struct_edge import load
+from keras_struct_export import Tolerance, export, litert_bias
+from keras_struct_export.verify import run_model
+
+ANY = Tolerance(box=np.inf, score=np.inf, agreement=0.0, dense=np.inf)
+
+
+@pytest.mark.parametrize("multiplier", [1, 2])
+def test_shift_of_a_depthwise_kernel_is_that_of_a_convolution(multiplier):
+    rng = np.random.default_rng(multiplier)
+    mean, error = rng.normal(size=4), rng.normal(size=(1, 3, 3, 4 * multiplier))
+    layer = keras.layers.DepthwiseConv2D(3, depth_multiplier=multiplier, use_bias=False)
+    layer.build((None, 5, 5, 4))
+    layer.set_weights([error.reshape(3, 3, 4, multiplier)])
+    expected = layer(np.broadcast_to(mean, (1, 5, 5, 4)).astype("float32"))[0, 0, 0]
+    shift = litert_bias.mean_shift("DEPTHWISE_CONV_2D", error, mean)
+    np.testing.assert_allclose(shift, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_shift_of_a_kernel_is_that_of_a_convolution():
+    rng = np.random.default_rng(0)
+    mean, error = rng.normal(size=4), rng.normal(size=(6, 3, 3, 4))
+    layer = keras.layers.Conv2D(6, 3, use_bias=False)
+    layer.build((None, 5, 5, 4))
+    layer.set_weights([error.transpose(1, 2, 3, 0)])
+    expected = layer(np.broadcast_to(mean, (1, 5, 5, 4)).astype("float32"))[0, 0, 0]
+    shift = litert_bias.mean_shift("CONV_2D", error, mean)
+    np.testing.assert_allclose(shift, expected, rtol=1e-4, atol=1e-5)
+    dense = litert_bias.mean_shift("FULLY_CONNECTED", error[:, 0, 0], mean)
+    np.testing.assert_allclose(dense, error[:, 0, 0] @ mean)
+
+
+def lean(toy, path, images):
+    """Mean error of each output channel of the raw network, largest first."""
+    export(toy, path, "litert", "int8", images, decoder=False, tolerance=ANY, progress=None)
+    predictor, expected = load(path), run_model(toy, images)
+    found = [predictor.run(images[i : i + 1]) for i in range(len(images))]
+    return np.concatenate(
+        [
+            np.mean(np.concatenate([f[name] for f in found]) - value, axis=(0, 1))
+            for name, value in expected.items()
+        ]
+    )
+
+
+def test_corrected_outputs_lean_less(toy, images, tmp_path, monkeypatch):
+    corrected = lean(toy, tmp_path / "a.tflite", images)
+    monkeypatch.setattr(litert_bias, "correct", lambda content, quantized, batches: quantized)
+    plain = lean(toy, tmp_path / "b.tflite", images)
+    assert np.abs(corrected).mean() < 0.6 * np.abs(plain).mean()
+
+
+def test_rare_large_values_are_not_cut_off(toy, images, tmp_path):
+    """One bright image among many: its outputs must fit into the range."""
+    calibration = np.concatenate([images[:1] * 0.0, images[1:20] * 0.1, images[:1], images[:1] * 0])
+    path = tmp_path / "a.tflite"
+    export(toy, path, "litert", "int8", calibration, decoder=False, tolerance=ANY, progress=None)
+    expected = run_model(toy, images[:1])["class_logits"]
+    found = load(path).run(images[:1])["class_logits"]
+    assert found.max() > 0.95 * expected.max() and found.min() < 0.95 * expected.min()
