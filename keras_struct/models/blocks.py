@@ -26,28 +26,6 @@ def separable_block(x, channels, name, strides=1):
     return pointwise_block(x, channels, name)
 
 
-def shared_separable_block(levels, channels, name):
-    """A separable block whose kernels all levels share; batch norm is each level's own.
-
-    Args:
-        levels: {"P3": (B, h, w, C) Keras tensor, ...}, all with the same C.
-        channels: int, C of the outputs.
-        name: str, prefix of the layers' names.
-
-    Returns:
-        {"P3": (B, h, w, channels), ...}.
-    """
-    depthwise = keras.layers.DepthwiseConv2D(
-        3, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )
-    pointwise = keras.layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")
-    outputs = {}
-    for level, x in levels.items():
-        x = _normalize(depthwise(x), f"{name}_depthwise_{level.lower()}")
-        outputs[level] = _normalize(pointwise(x), f"{name}_{level.lower()}")
-    return outputs
-
-
 def _normalize(x, name, linear=False):
     x = keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")(x)
     return x if linear else keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
