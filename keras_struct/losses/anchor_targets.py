@@ -6,22 +6,26 @@ from keras_struct.ops import boxes as box_ops
 from keras_struct.ops.matching import match_boxes
 
 
-def assign_targets(truth, anchors, iou_threshold=0.5, variances=box_ops.VARIANCES):
+def assign_targets(
+    truth, anchors, iou_threshold=0.5, background_threshold=None, variances=box_ops.VARIANCES
+):
     """Match anchors to the ground truth and give each its class and its box offsets.
 
     Args:
         truth: {"boxes": (B, N, 4) float32 xyxy pixels, "labels": (B, N) integers, -1 pads}.
         anchors: (A, 4) float32, xyxy, pixels.
         iou_threshold: float in [0, 1], see `match_boxes`.
+        background_threshold: float in [0, 1] or None, see `match_boxes`.
         variances: 4 floats, see `boxes.encode`.
 
     Returns:
-        {"labels": (B, A) int32, -1 for background, "deltas": (B, A, 4) float32, meaningful where
-        the label is not -1, "num_positive": () float32, matched anchors of the whole batch}.
+        {"labels": (B, A) int32, -1 for background, -2 for neither, "deltas": (B, A, 4) float32,
+        meaningful where there is a label, "num_positive": () float32, matched anchors of the
+        whole batch}.
     """
     labels = ops.cast(truth["labels"], "int32")
     boxes = ops.cast(truth["boxes"], "float32")
-    matches = match_boxes(anchors, boxes, labels, iou_threshold)
+    matches = match_boxes(anchors, boxes, labels, iou_threshold, background_threshold)
     positive = ops.greater_equal(matches, 0)
     index = ops.maximum(matches, 0)
     matched_boxes = ops.take_along_axis(boxes, ops.expand_dims(index, -1), axis=1)
@@ -29,7 +33,7 @@ def assign_targets(truth, anchors, iou_threshold=0.5, variances=box_ops.VARIANCE
     own = ops.expand_dims(ops.cast(anchors, "float32"), 0)
     matched_boxes = ops.where(ops.expand_dims(positive, -1), matched_boxes, own)
     return {
-        "labels": ops.where(positive, ops.take_along_axis(labels, index, axis=1), -1),
+        "labels": ops.where(positive, ops.take_along_axis(labels, index, axis=1), matches),
         "deltas": box_ops.encode(matched_boxes, anchors, variances),
         "num_positive": ops.sum(ops.cast(positive, "float32")),
     }

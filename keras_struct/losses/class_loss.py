@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_struct.losses.anchor_targets import per_image
+from keras_struct.ops.matching import NEITHER
 from keras_struct.ops.mining import hard_negatives
 
 
@@ -30,6 +31,7 @@ class HardNegativeCrossEntropy(keras.losses.Loss):
     """
 
     num_background = 1
+    background_threshold = None
 
     def __init__(self, negative_ratio=3.0, name="class_loss", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -72,10 +74,11 @@ class FocalClassLoss(keras.losses.Loss):
     Raises:
         ValueError: if `alpha` or `gamma` is out of its range.
 
-    Source: Lin et al. 2017, arXiv:1708.02002, eq. 5.
+    Source: Lin et al. 2017, arXiv:1708.02002, eq. 5 and section 4 (assignment).
     """
 
     num_background = 0
+    background_threshold = 0.4  # IoU; up to that of a match an anchor is neither, and left out
 
     def __init__(self, alpha=0.25, gamma=2.0, name="class_loss", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -97,6 +100,7 @@ class FocalClassLoss(keras.losses.Loss):
         hit = self.alpha * ops.exp(self.gamma * log_not_p) * log_p
         miss = (1.0 - self.alpha) * ops.exp(self.gamma * log_p) * log_not_p
         loss = -ops.sum(target * hit + (1.0 - target) * miss, axis=-1)
+        loss = ops.where(ops.equal(y_true["labels"], NEITHER), 0.0, loss)
         return per_image(loss, y_true["num_positive"])
 
     def get_config(self):

@@ -4,10 +4,11 @@ from keras import ops
 
 from keras_struct.ops.boxes import pairwise_iou
 
+BACKGROUND, NEITHER = -1, -2
 _NO_OVERLAP = 1e-6  # Caffe's MatchBBox takes a smaller overlap for none
 
 
-def match_boxes(anchors, boxes, labels, iou_threshold=0.5):
+def match_boxes(anchors, boxes, labels, iou_threshold=0.5, background_threshold=None):
     """Match anchors to boxes: every box its best anchor first, then every anchor above a threshold.
 
     The first step is the greedy bipartite matching of the paper's code: the best pair of all is
@@ -21,20 +22,26 @@ def match_boxes(anchors, boxes, labels, iou_threshold=0.5):
         labels: (B, N) integers, -1 marks padding.
         iou_threshold: float in [0, 1]. Anchors not taken in the first step are matched to the box
             of their highest IoU if that is above it.
+        background_threshold: float in [0, 1] or None. Unmatched anchors with an IoU of at least
+            this are neither object nor background; None makes all of them background.
 
     Returns:
-        (B, A) int32: index of the box, -1 where the anchor is background. Ties go to the lower
-        index. No gradient flows through.
+        (B, A) int32: index of the box, -1 where the anchor is background, -2 where it is neither.
+        Ties go to the lower index. No gradient flows through.
 
-    Source: Liu et al. 2016, arXiv:1512.02325, section 2.2, matching strategy.
+    Source: Liu et al. 2016, arXiv:1512.02325, section 2.2, matching strategy; Lin et al. 2017,
+    arXiv:1708.02002, section 4, anchors (neither object nor background).
     """
     boxes = ops.stop_gradient(boxes)
     real = ops.expand_dims(ops.greater_equal(labels, 0), 1)
     iou = ops.where(real, pairwise_iou(ops.cast(anchors, "float32"), boxes), -1.0)
     matches = _match_bipartite(iou)
     best = ops.cast(ops.argmax(iou, axis=-1), "int32")
-    above = ops.greater(ops.max(iou, axis=-1), iou_threshold)
-    by_threshold = ops.where(above, best, -1)
+    overlap = ops.max(iou, axis=-1)
+    unmatched = BACKGROUND
+    if background_threshold is not None:
+        unmatched = ops.where(ops.less(overlap, background_threshold), BACKGROUND, NEITHER)
+    by_threshold = ops.where(ops.greater(overlap, iou_threshold), best, unmatched)
     return ops.where(ops.greater_equal(matches, 0), matches, by_threshold)
 
 

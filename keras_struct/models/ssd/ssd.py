@@ -118,7 +118,11 @@ class SSD(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Match, mine and sum the losses; ground truth as `Dataset.batches` yields it."""
-        targets = losses.assign_targets(y["bounding_boxes"], self.anchors)
+        targets = losses.assign_targets(
+            y["bounding_boxes"],
+            self.anchors,
+            background_threshold=self.class_loss.background_threshold,
+        )
         parts = {
             "box_loss": self.box_loss.call(targets, y_pred),
             "class_loss": self.class_loss.call(targets, y_pred),

@@ -66,7 +66,19 @@ def focal_numpy(targets, logits, alpha=0.25, gamma=2.0):
     values = np.where(
         own, -alpha * (1 - p) ** gamma * np.log(p), -(1 - alpha) * p**gamma * np.log(1 - p)
     )
+    values = values[targets["labels"] != -2]
     return values.sum() / max((targets["labels"] >= 0).sum(), 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_focal_loss_leaves_out_what_is_neither_object_nor_background(seed):
+    truth, anchors = scene(seed)
+    loss = losses.FocalClassLoss()
+    targets = losses.assign_targets(truth, anchors, background_threshold=0.2)
+    plain, predicted = to_numpy(targets), predictions(seed, targets, NUM_CLASSES)
+    assert (plain["labels"] == -2).any()
+    expected = focal_numpy(plain, predicted["class_logits"])
+    np.testing.assert_allclose(loss(targets, predicted), expected, rtol=2e-5)
 
 
 @pytest.mark.parametrize("seed", range(4))

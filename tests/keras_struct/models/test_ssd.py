@@ -89,6 +89,23 @@ def test_perfect_predictions_have_no_box_loss_and_decode_to_the_truth(loss):
         )
 
 
+@pytest.mark.parametrize("loss, pulled", [("multibox", True), ("focal", False)])
+def test_only_focal_leaves_out_anchors_that_almost_match(loss, pulled):
+    """A high score there is the hardest negative of the one, and nothing to the other."""
+    model = small_ssd(loss=loss)
+    boxes = {"boxes": np.float32([[[30, 30, 62, 58]]]), "labels": np.int32([[0]])}
+    truth = {"bounding_boxes": boxes}
+    labels = ks.losses.assign_targets(boxes, model.anchors, background_threshold=0.4)["labels"]
+    near = ops.convert_to_numpy(labels)[0] == -2
+    assert near.any()
+    shapes = {name: (1, *x.shape[1:]) for name, x in zip(model.output, model.outputs, strict=True)}
+    calm = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+    alarmed = {name: value.copy() for name, value in calm.items()}
+    alarmed["class_logits"][:, near, -1] = 5.0
+    values = [float(model.compute_loss(None, truth, dict(raw))) for raw in (calm, alarmed)]
+    assert (values[0] != values[1]) == pulled
+
+
 def test_loss_falls_on_four_images():
     keras.utils.set_random_seed(0)
     model = small_ssd()

@@ -7,7 +7,7 @@ from keras_struct.ops.matching import match_boxes
 pytestmark = pytest.mark.agnostic
 
 
-def match_numpy(iou, threshold):
+def match_numpy(iou, threshold, background=None):
     """Greedy bipartite matching pair by pair, then the best box above the threshold."""
     matches = np.full(len(iou), -1)
     left = iou.copy()
@@ -18,7 +18,10 @@ def match_numpy(iou, threshold):
         matches[anchor] = box
         left[anchor], left[:, box] = -1, -1
     above = (iou.max(axis=1) > threshold) & (matches < 0)
-    return np.where(above, iou.argmax(axis=1), matches)
+    matches = np.where(above, iou.argmax(axis=1), matches)
+    if background is None:
+        return matches
+    return np.where((matches < 0) & (iou.max(axis=1) >= background), -2, matches)
 
 
 def iou_numpy(anchors, boxes):
@@ -36,11 +39,12 @@ def random_boxes(rng, count, spread=60.0):
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("spread", [15.0, 60.0])  # 15: crowds, where boxes compete for anchors
-def test_equals_the_greedy_loop(seed, spread):
+@pytest.mark.parametrize("background", [None, 0.3])
+def test_equals_the_greedy_loop(seed, spread, background):
     rng = np.random.default_rng(seed)
     anchors, boxes = random_boxes(rng, 60, spread), random_boxes(rng, 12, spread)
-    expected = match_numpy(iou_numpy(anchors, boxes), 0.5)
-    matches = match_boxes(anchors, boxes[None], np.arange(12)[None])
+    expected = match_numpy(iou_numpy(anchors, boxes), 0.5, background)
+    matches = match_boxes(anchors, boxes[None], np.arange(12)[None], 0.5, background)
     np.testing.assert_array_equal(ops.convert_to_numpy(matches)[0], expected)
 
 
