@@ -122,6 +122,7 @@ def test_anchors_prints_what_train_would_use(command, tmp_path):
     [
         ("--model=ssd_nothing", "`model` must be one of"),
         ("--image_size=128", "`--image_size` must be that of the model to start from, 64"),
+        ("--loss=focal", "`--loss` must be that of the model to start from, multibox"),
         ("--batch_size=7", "`batch_size` must be at most the number of images, 6"),
         ("--ema=2", "`--ema` must be auto, off or a number between 0 and 1"),
         ("--validation_split=nowhere", "`split` must be one of"),

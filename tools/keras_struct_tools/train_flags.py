@@ -52,6 +52,9 @@ _choice("default_boxes", "published", ["published", "kmeans"], "Sizes of the def
 _switch("pyramid", False, "Predict on a feature pyramid P3..P7: finds small objects.")
 _choice("loss", "multibox", ["multibox", "focal"], "Class loss: SSD's own, or the focal loss.")
 _choice("resize", "stretch", ["stretch", "letterbox"], "How images come to the input size.")
+_number(
+    "iou_threshold", 0.45, "Boxes of a class above it suppress each other; more for crowds.", 0, 1
+)
 
 _choice("optimizer", "adamw", ["adamw", "adam", "sgd"], "Optimizer; sgd has momentum 0.9.")
 _number("learning_rate", 1e-3, "Peak learning rate.", 1e-9)

@@ -86,6 +86,7 @@ def build_model(options: Any, class_names: tuple[str, ...], boxes: Any, continue
             pyramid=options.pyramid,
             loss=options.loss,
             resize=options.resize,
+            iou_threshold=options.iou_threshold,
         )
     except Exception as error:
         if "URL fetch failure" not in str(error):  # keras.utils.get_file raises a bare Exception
@@ -103,11 +104,13 @@ def _load(options: Any, class_names: tuple[str, ...]) -> Any:
 
     model = keras.saving.load_model(model_file(options.model), compile=False)
     check_class_names(model.class_names, class_names)
-    for name in ("image_size", "resize", "pyramid"):
-        if options[name].present and options[name].value != getattr(model, name):
+    for name, value in model.get_config().items():
+        if name not in options:
+            continue
+        if options[name].present and options[name].value != value:
             raise ValueError(
-                f"`--{name}` must be that of the model to start from, {getattr(model, name)}. "
+                f"`--{name}` must be that of the model to start from, {value}. "
                 f"Received: --{name}={options[name].value}. Leave it out."
             )
-        options[name].value = getattr(model, name)
+        options[name].value = value
     return model

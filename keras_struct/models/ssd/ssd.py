@@ -9,6 +9,7 @@ from keras_struct.models.ssd import default_boxes as boxes_on_grid
 from keras_struct.models.ssd import levels as ssd_levels
 from keras_struct.models.ssd.arguments import check_arguments
 from keras_struct.models.ssd.head import dense_head
+from keras_struct.ops.nms import Options, check_options
 
 _CLASS_LOSSES = {"multibox": losses.HardNegativeCrossEntropy, "focal": losses.FocalClassLoss}
 _FOCAL_PRIOR = 0.01
@@ -36,6 +37,8 @@ class SSD(keras.Model):
         loss: "multibox" (softmax with hard negatives, the paper's) or "focal".
         resize: "stretch" (the paper's) or "letterbox", how images come to the input size. It is
             noted here for evaluation, export and the device.
+        iou_threshold: float in [0, 1], above which boxes of a class suppress each other, unless
+            `decoder` is told otherwise. The paper's 0.45 drops objects in a crowd.
 
     Call arguments:
         images: (B, S, S, 3) float32, RGB, 0..255.
@@ -68,11 +71,13 @@ class SSD(keras.Model):
         pyramid=False,
         loss="multibox",
         resize="stretch",
+        iou_threshold=0.45,
         **kwargs,
     ):
         class_names = check_arguments(
             backbone, num_classes, image_size, class_names, default_boxes, loss, resize
         )
+        check_options(Options(iou_threshold))
         # === Layers ===
         body = backbones.create(backbone, image_size, weights)
         sizes = default_boxes
@@ -107,6 +112,7 @@ class SSD(keras.Model):
         self.pyramid = pyramid
         self.loss_name = loss
         self.resize = resize
+        self.iou_threshold = iou_threshold
 
         cells = {level: features[level].shape[1:3] for level in sizes}
         steps = boxes_on_grid.published_steps(backbone, image_size, pyramid)
@@ -146,7 +152,7 @@ class SSD(keras.Model):
             self.image_size,
             has_background=self.class_loss.num_background > 0,
             name="decoder",
-            **options,
+            **{"iou_threshold": self.iou_threshold, **options},
         )
 
     def with_decoder(self, **options):
@@ -198,6 +204,7 @@ class SSD(keras.Model):
             "pyramid": self.pyramid,
             "loss": self.loss_name,
             "resize": self.resize,
+            "iou_threshold": self.iou_threshold,
         }
 
     @classmethod

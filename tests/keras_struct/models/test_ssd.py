@@ -149,13 +149,16 @@ def test_compiled_step_equals_the_eager_one():
 
 
 def test_saved_model_loads_without_custom_objects_and_without_the_backbone_file(tmp_path):
-    model = small_ssd(class_names=["a", "b", "c"], loss="focal", resize="letterbox")
+    options = {"loss": "focal", "resize": "letterbox", "iou_threshold": 0.6}
+    model = small_ssd(class_names=["a", "b", "c"], **options)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     images, _ = batch()
     for name, value in model(images).items():
         np.testing.assert_allclose(loaded(images)[name], value, atol=1e-6)
     assert loaded.class_names == ("a", "b", "c") and loaded.resize == "letterbox"
+    assert loaded.decoder().iou_threshold == 0.6
+    assert loaded.decoder(iou_threshold=0.3).iou_threshold == 0.3
     np.testing.assert_array_equal(loaded.anchors, model.anchors)
 
 
@@ -192,6 +195,7 @@ def test_catalog_builds_by_name():
         ({"image_size": 8}, "`image_size` must be an integer of at least 32"),
         ({"loss": "mse"}, r"`loss` must be one of \('multibox', 'focal'\)"),
         ({"resize": "crop"}, r"`resize` must be one of \('stretch', 'letterbox'\)"),
+        ({"iou_threshold": 45}, r"`iou_threshold` must be a number in \[0, 1\]"),
         ({"class_names": ["a"]}, "`class_names` must hold num_classes=3 names. Received: 1"),
         ({"default_boxes": "mine"}, "`default_boxes` must be 'published' or a dict"),
         ({"default_boxes": {"3": [(1, 1)]}}, "keyed by levels such as 'P3'"),
