@@ -28,7 +28,7 @@ def train(options, output: Path):
 
     keras.utils.set_random_seed(0)
     data = ks.data.shapes(options.steps * BATCH_SIZE)
-    sizes = network_sizes(data.subset(range(min(400, len(data)))), options.image_size, "stretch")
+    sizes, _ = network_sizes(data.subset(range(min(400, len(data)))), options.image_size, "stretch")
     model = ks.models.SSD(
         "mobilenet_v1_025",
         num_classes=len(data.class_names),

@@ -33,9 +33,10 @@ flags.DEFINE_enum(
 flags.DEFINE_list(
     "counts",
     None,
-    "Boxes a cell of each level, finest first; without it 12 sizes go to the levels they suit.",
+    "Boxes a cell of each level, finest first; without it sizes go to the levels they suit.",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer("num_sizes", 8, "Sizes to look for without --counts.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "Start of k-means.", 0, flag_values=FLAGS)
 flags.DEFINE_string("json", None, "File to write the boxes to.", flag_values=FLAGS)
 
@@ -50,8 +51,10 @@ def main(argv: list[str]) -> int:
     from keras_struct_tools.train_model import network_sizes
 
     dataset = open_spec(options.data, options.split)
-    sizes = network_sizes(dataset, options.image_size, options.resize)
-    boxes, mean_iou = fit_default_boxes(sizes, counts, seed=options.seed)
+    sizes, labels = network_sizes(dataset, options.image_size, options.resize)
+    boxes, mean_iou = fit_default_boxes(
+        sizes, counts, options.num_sizes, options.seed, labels=labels
+    )
     print("level   width  height")
     for level, pairs in boxes.items():
         for width, height in pairs:

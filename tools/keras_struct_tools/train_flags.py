@@ -49,6 +49,7 @@ _whole("early_stopping", 0, "Stop after so many evaluations without a better mAP
 
 _text("backbone_weights", "imagenet", "Start of the backbone: imagenet, a file, or none.")
 _choice("default_boxes", "published", ["published", "kmeans"], "Sizes of the default boxes.")
+_whole("num_sizes", 8, "Sizes that kmeans looks for, shared out among the levels of a pyramid.", 1)
 _switch("pyramid", False, "Predict on a feature pyramid P3..P7: finds small objects.")
 _choice("loss", "multibox", ["multibox", "focal"], "Class loss: SSD's own, or the focal loss.")
 _choice("resize", "stretch", ["stretch", "letterbox"], "How images come to the input size.")

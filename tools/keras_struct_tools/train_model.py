@@ -26,8 +26,8 @@ def fitted_boxes(options: Any, train: Any) -> Any:
     if options.default_boxes == "published":
         return "published"
     counts = None if options.pyramid else published_counts(options.model, options.image_size)
-    sizes = network_sizes(train, options.image_size, options.resize)
-    return fit_default_boxes(sizes, counts, seed=options.seed)[0]
+    sizes, labels = network_sizes(train, options.image_size, options.resize)
+    return fit_default_boxes(sizes, counts, options.num_sizes, options.seed, labels=labels)[0]
 
 
 def published_counts(model: str, image_size: int) -> dict[str, int]:
@@ -43,18 +43,19 @@ def published_counts(model: str, image_size: int) -> dict[str, int]:
     return {level: len(boxes) for level, boxes in sizes.items()}
 
 
-def network_sizes(dataset: Any, image_size: int, resize: str) -> np.ndarray:
-    """Widths and heights of all boxes but crowds, (N, 2) pixels of the network input."""
+def network_sizes(dataset: Any, image_size: int, resize: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes and classes of all boxes but crowds: (N, 2) pixels of the network input, (N,)."""
     from keras_struct import data
 
-    sizes = [np.zeros((0, 2), np.float32)]
+    sizes, labels = [np.zeros((0, 2), np.float32)], [np.zeros(0, np.int64)]
     for index in range(len(dataset)):
         annotation = dataset.annotation(index)
         size = (annotation["height"], annotation["width"])
-        boxes = annotation["boxes"][~np.asarray(annotation["crowd"], bool)]
-        boxes = data.to_network(boxes, size, image_size, resize)
+        keep = ~np.asarray(annotation["crowd"], bool)
+        boxes = data.to_network(annotation["boxes"][keep], size, image_size, resize)
         sizes.append(boxes[:, 2:] - boxes[:, :2])
-    return np.concatenate(sizes)
+        labels.append(annotation["labels"][keep])
+    return np.concatenate(sizes), np.concatenate(labels)
 
 
 def build_model(options: Any, class_names: tuple[str, ...], boxes: Any, continues: bool) -> Any:

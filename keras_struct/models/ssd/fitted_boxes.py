@@ -7,7 +7,7 @@ _FINEST, _COARSEST = 3, 7
 _SIZE_OVER_STRIDE = 4.0
 
 
-def fit_default_boxes(sizes, counts=None, num_sizes=12, seed=0, num_starts=10):
+def fit_default_boxes(sizes, counts=None, num_sizes=12, seed=0, num_starts=10, labels=None):
     """Cluster the sizes of a data set's boxes and give each to a level of the pyramid.
 
     A box of four strides suits a level: several of its cells then see the object well, and it is
@@ -20,19 +20,25 @@ def fit_default_boxes(sizes, counts=None, num_sizes=12, seed=0, num_starts=10):
         num_sizes: int, clusters where `counts` is None.
         seed: int, of the k-means++ starts.
         num_starts: int, starts of which the best result is kept.
+        labels: (N,) integers, classes of the boxes, to let all classes weigh alike; None lets all
+            boxes weigh alike, so that a frequent class takes most of the sizes.
 
     Returns:
         ({"P3": ((width, height), ...), ...}, mean_iou): the sizes for `SSD(default_boxes=...)` and
-        the mean over boxes of the IoU with their best size, both centred alike.
+        the mean over boxes (with `labels`: over classes) of the IoU with the best size, both
+        centred alike.
 
     Raises:
-        ValueError: if `sizes` is not (N, 2), positive, with at least as many rows as clusters.
+        ValueError: if `sizes` is not (N, 2), positive, with at least as many rows as clusters, or
+            `labels` has another length.
 
     Source: Redmon and Farhadi 2017 (YOLO9000), arXiv:1612.08242, section 2, dimension clusters;
     Lin et al. 2017, arXiv:1612.03144, section 4.1 (sizes of four strides).
     """
     count = sum(counts.values()) if counts else num_sizes
     sizes = _check_sizes(np.asarray(sizes, "float64"), count)
+    if labels is not None:
+        sizes = _balanced(sizes, np.asarray(labels))
     generator = np.random.default_rng(seed)
     trials = [_cluster(sizes, count, generator) for _ in range(num_starts)]
     centres = max(trials, key=lambda centres: size_iou(sizes, centres).max(axis=1).mean())
@@ -84,6 +90,17 @@ def _start(sizes, count, generator):
         weight = distance**2 + 1e-9  # all boxes alike: any will do
         centres = np.vstack([centres, sizes[generator.choice(len(sizes), p=weight / weight.sum())]])
     return centres
+
+
+def _balanced(sizes, labels):
+    """`sizes` with those of rarer classes repeated until all classes are as frequent."""
+    if labels.shape != (len(sizes),):
+        raise ValueError(
+            f"`labels` must have one class for each of the {len(sizes)} boxes. "
+            f"Received: shape {labels.shape}."
+        )
+    classes, counts = np.unique(labels, return_counts=True)
+    return np.concatenate([np.resize(sizes[labels == c], (counts.max(), 2)) for c in classes])
 
 
 def _check_sizes(sizes, count):

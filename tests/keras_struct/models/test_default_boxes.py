@@ -69,6 +69,19 @@ def test_sizes_go_to_the_level_of_which_they_are_four_strides():
     }
 
 
+def test_with_labels_a_rare_class_weighs_as_much_as_a_frequent_one():
+    rng = np.random.default_rng(0)
+    frequent, rare = rng.uniform(40, 80, (300, 2)), np.repeat([[8.0, 12.0], [14.0, 9.0]], 3, axis=0)
+    sizes, labels = np.concatenate([frequent, rare]), np.repeat([0, 1], [300, 6])
+    levels, _ = fit_default_boxes(sizes, num_sizes=4, labels=labels)
+    found = [size for level in levels.values() for size in level]
+    assert (8.0, 12.0) in found and (14.0, 9.0) in found
+    levels, _ = fit_default_boxes(sizes, num_sizes=4)
+    assert (8.0, 12.0) not in [size for level in levels.values() for size in level]
+    with pytest.raises(ValueError, match="`labels` must have one class for each of the 306 boxes"):
+        fit_default_boxes(sizes, labels=labels[:5])
+
+
 def test_size_iou_by_hand():
     # overlap 10 x 5 of areas 100 and 100: 50 / 150
     np.testing.assert_allclose(size_iou(np.array([[10, 10]]), np.array([[20, 5]])), [[1 / 3]])
