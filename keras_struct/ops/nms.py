@@ -16,9 +16,18 @@ from typing import NamedTuple
 
 from keras import ops
 
-_X1, _Y1, _X2, _Y2, _LABEL, _SCORE, _BOX = range(7)
-_COLUMNS = 7
-_NO_SCORE = -1.0
+from keras_struct.ops.pairs import (
+    AREA,
+    COLUMNS,
+    LABEL,
+    SCORE,
+    X1,
+    X2,
+    Y1,
+    Y2,
+    all_pairs,
+    next_block,
+)
 
 
 class Options(NamedTuple):
@@ -36,7 +45,7 @@ class Options(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    pairs: object  # (B, K, 7) float32, label -1 where still empty
+    pairs: object  # (B, 7, K) float32, label -1 where still empty
     count: object  # (B,) int32
     read: object  # (B, C) float32, pairs read of each class; (B, 1) if that is not limited
 
@@ -123,13 +132,11 @@ def suppress(boxes, scores, options):
     check_shapes(tuple(boxes.shape), tuple(scores.shape))
     kept = _nothing_kept(scores, options)
     if scores.shape[1] and scores.shape[2]:
-        # `>` is false for NaN, which top_k might place first
-        scores = ops.where(scores > options.score_threshold, scores, _NO_SCORE)
         kept = _search(boxes, scores, kept, options)
     return {
-        "boxes": kept.pairs[:, :, :4],
-        "scores": kept.pairs[:, :, _SCORE],
-        "labels": ops.cast(kept.pairs[:, :, _LABEL], "int32"),
+        "boxes": ops.transpose(kept.pairs[:, :AREA], (0, 2, 1)),
+        "scores": kept.pairs[:, SCORE],
+        "labels": ops.cast(kept.pairs[:, LABEL], "int32"),
         "num_detections": kept.count,
     }
 
@@ -150,107 +157,76 @@ def check_shapes(boxes, scores):
 
 def _nothing_kept(scores, options):
     batch = ops.shape(scores)[0]
-    blank = ops.cast(ops.arange(_COLUMNS) == _LABEL, "float32") * -1.0
-    pairs = ops.broadcast_to(blank, (batch, options.max_detections, _COLUMNS))
+    blank = ops.cast(ops.arange(len(COLUMNS)) == LABEL, "float32")[:, None] * -1.0
+    pairs = ops.broadcast_to(blank, (batch, len(COLUMNS), options.max_detections))
     classes = scores.shape[2] if options.max_candidates else 1
     return _Kept(pairs, ops.zeros((batch,), "int32"), ops.zeros((batch, classes), "float32"))
 
 
 def _search(boxes, scores, kept, options):
     total = scores.shape[1] * scores.shape[2]
-    size = min(options.block or _block_size(total), total)
-    # the first block stands before the loop: it needs no mask, and is mostly the only one
-    block = _best_pairs(boxes, scores, size)
-    kept = _read_block(block, kept, options)
-    if size == total or not options.exhaustive:
-        return kept
+    size = min(options.block or _block_size(total, options.exhaustive), total)
+    unread = all_pairs(scores, options.score_threshold)
 
-    def unfinished(last, pairs, count, read):
-        more = last[:, _SCORE] > options.score_threshold
-        return ops.any(ops.logical_and(more, count < options.max_detections))
+    def unfinished(unread, kept):
+        more = ops.max(unread.best, axis=1) > options.score_threshold
+        return ops.any(ops.logical_and(more, kept.count < options.max_detections))
 
-    def read_next(last, *kept):
-        block = _best_pairs(boxes, _pairs_after(last, scores), size)
-        return block[:, -1], *_read_block(block, _Kept(*kept), options)
+    def read_next(unread, kept):
+        block, unread = next_block(boxes, scores, unread, size, options.score_threshold)
+        return unread, _read_block(block, kept, options)
 
-    return _Kept(*ops.while_loop(unfinished, read_next, (block[:, -1], *kept))[1:])
+    if not options.exhaustive:
+        return read_next(unread, kept)[1]
+    return ops.while_loop(unfinished, read_next, (unread, kept))[1]
 
 
-def _block_size(total):
-    size = 256  # ~ the root: finding a block costs ~ total, reading it ~ size
+def _block_size(total, exhaustive):
+    if exhaustive:
+        return 384  # more are read in vain, with less there are more rounds
+    size = 256
     while size * size < total:
         size += 256
     return size
 
 
-def _pairs_after(last, scores):
-    """`scores` with all pairs blanked up to the pair `last`, (B, 7), in greedy's order."""
-    _, num_boxes, num_classes = scores.shape
-    score, box, label = (last[:, None, None, i] for i in (_SCORE, _BOX, _LABEL))
-    row = ops.cast(ops.arange(num_boxes), "float32")[None, :, None]
-    column = ops.cast(ops.arange(num_classes), "float32")[None, None, :]
-    behind = ops.logical_or(row > box, ops.logical_and(row == box, column > label))
-    after = ops.logical_or(scores < score, ops.logical_and(scores == score, behind))
-    return ops.where(after, scores, _NO_SCORE)
-
-
-def _best_pairs(boxes, scores, size):
-    """The `size` best pairs, (B, size, 7), in greedy's order, from the `size` best boxes."""
-    num_boxes, num_classes = scores.shape[1:]
-    count = min(size, num_boxes)
-    batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
-    box = ops.cast(ops.top_k(ops.max(scores, axis=2), count)[1], "float32")
-    # back to falling index, because the second top_k gives ties to the earlier place
-    box = ops.cast(-ops.top_k(-box, count)[0], "int32")
-    table = ops.take(ops.reshape(scores, (-1, num_classes)), box + batch * num_boxes, axis=0)
-    score, pair = ops.top_k(ops.reshape(table, (-1, count * num_classes)), size)
-    place = pair // num_classes
-    label = pair - place * num_classes
-    box = ops.take(ops.reshape(box, (-1,)), place + batch * count, axis=0)
-    corners = ops.take(ops.reshape(boxes, (-1, 4)), box + batch * num_boxes, axis=0)
-    columns = [ops.cast(c, "float32")[:, :, None] for c in (label, score, box)]
-    return ops.concatenate([corners, *columns], axis=2)
-
-
 def _read_block(block, kept, options):
     """Add to `kept` what greedy keeps of `block`; images that have enough stay as they are."""
-    limit = ops.sum(ops.cast(block[:, :, _SCORE] > options.score_threshold, "int32"), axis=1)
+    limit = ops.sum(ops.cast(block[:, :, SCORE] > options.score_threshold, "int32"), axis=1)
 
-    def unfinished(start, pairs, count, read):
-        return ops.any(ops.logical_and(start < limit, count < options.max_detections))
+    def unfinished(start, kept):
+        return ops.any(ops.logical_and(start < limit, kept.count < options.max_detections))
 
-    def read_window(start, *kept):
-        kept = _Kept(*kept)
+    def read_window(start, kept):
         stop = ops.where(kept.count < options.max_detections, limit, 0)
         window, inside = _window_at(start, stop, block, options.window)
-        table = ops.concatenate([kept.pairs, window], axis=1)
-        keep, head, read = _settle(window, table, inside, kept, options)
+        keep, head, read = _settle(window, inside, kept, options)
         settled = ops.cast(ops.sum(head, axis=1), "int32")
-        return start + settled, *_append(table, keep, kept.count, options), read
+        return start + settled, _Kept(*_append(window, keep, kept, options), read)
 
-    return _Kept(*ops.while_loop(unfinished, read_window, (ops.zeros_like(limit), *kept))[1:])
+    return ops.while_loop(unfinished, read_window, (ops.zeros_like(limit), kept))[1]
 
 
 def _window_at(start, stop, block, length):
     size = block.shape[1]
     place = start[:, None] + ops.arange(length, dtype="int32")
     row = ops.arange(ops.shape(block)[0], dtype="int32")[:, None] * size
-    flat = ops.reshape(block, (-1, _COLUMNS))
+    flat = ops.reshape(block, (-1, len(COLUMNS)))
     window = ops.take(flat, ops.minimum(place, size - 1) + row, axis=0)
-    return window, ops.cast(place < stop[:, None], "float32")
+    return ops.transpose(window, (0, 2, 1)), ops.cast(place < stop[:, None], "float32")
 
 
-def _settle(window, table, inside, kept, options):
+def _settle(window, inside, kept, options):
     """Which pairs of the window greedy keeps: keep (B, W), its settled head (B, W), read (B, C)."""
     place = ops.arange(options.window, dtype="int32")
-    earlier = ops.cast(place[:, None] > place[None, :], "float32")
-    same = ops.cast(window[:, :, None, _LABEL] == table[:, None, :, _LABEL], "float32")
-    hits = _overlaps(window, table, options.iou_threshold) * same
-    before, among = hits[:, :, : -options.window], hits[:, :, -options.window :] * earlier
-    read, alike = kept.read, same[:, :, -options.window :]
+    before, alike = _hits(window, kept.pairs, options.iou_threshold)
+    among, earlier = _hits(window, window, options.iou_threshold)
+    triangle = ops.cast(place[:, None] > place[None, :], "float32")
+    among, earlier = among * triangle, earlier * triangle
+    read = kept.read
     if options.max_candidates:
-        classes = ops.one_hot(ops.cast(window[:, :, _LABEL], "int32"), read.shape[1])
-        rank = ops.sum(classes * read[:, None, :], axis=2) + ops.sum(alike * earlier, axis=2)
+        classes = ops.one_hot(ops.cast(window[:, LABEL], "int32"), read.shape[1])
+        rank = ops.sum(classes * read[:, None, :], axis=2) + ops.sum(earlier, axis=2)
         inside = inside * ops.cast(rank < options.max_candidates, "float32")
     free = inside * ops.cast(ops.max(before, axis=2) < 0.5, "float32")
     previous, keep = None, free
@@ -263,38 +239,38 @@ def _settle(window, table, inside, kept, options):
     if options.max_candidates:
         read = read + ops.sum(classes * (inside * head)[:, :, None], axis=1)
     if options.max_per_class:
-        rank = ops.sum(same[:, :, : -options.window], axis=2)
-        rank = rank + ops.sum(alike * earlier * keep[:, None, :], axis=2)
+        rank = ops.sum(alike, axis=2) + ops.sum(earlier * keep[:, None, :], axis=2)
         keep = keep * ops.cast(rank < options.max_per_class, "float32")
     return keep, head, read
 
 
-def _overlaps(boxes, others, threshold):
-    """1.0 where the IoU of (B, N, 7) and (B, M, 7) is above `threshold`, else 0.0: (B, N, M)."""
-    a = [boxes[:, :, None, i] for i in range(4)]
-    b = [others[:, None, :, i] for i in range(4)]
-    width = ops.minimum(a[_X2], b[_X2]) - ops.maximum(a[_X1], b[_X1])
-    height = ops.minimum(a[_Y2], b[_Y2]) - ops.maximum(a[_Y1], b[_Y1])
+def _hits(pairs, others, threshold):
+    """Of (B, 7, N) and (B, 7, M): 1.0 where one drops the other, where classes are the same."""
+    a = ops.unstack(pairs[:, :, :, None], len(COLUMNS), axis=1)
+    b = ops.unstack(others[:, :, None, :], len(COLUMNS), axis=1)
+    width = ops.minimum(a[X2], b[X2]) - ops.maximum(a[X1], b[X1])
+    height = ops.minimum(a[Y2], b[Y2]) - ops.maximum(a[Y1], b[Y1])
     shared = ops.maximum(width, 0.0) * ops.maximum(height, 0.0)
     # two boxes without area give 0 / 0 = NaN, which is not above any threshold
-    iou = shared / (_area(a) + _area(b) - shared)
-    return ops.cast(iou > threshold, "float32")
+    iou = shared / (a[AREA] + b[AREA] - shared)
+    alike = ops.cast(a[LABEL] == b[LABEL], "float32")
+    return ops.cast(iou > threshold, "float32") * alike, alike
 
 
-def _area(box):
-    return ops.maximum(box[_X2] - box[_X1], 0.0) * ops.maximum(box[_Y2] - box[_Y1], 0.0)
-
-
-def _append(table, keep, count, options):
-    """The first K of the kept pairs and of the window's, both in `table`, and their number."""
-    capacity = options.max_detections
-    running = ops.cumsum(keep, axis=1)
-    total = ops.minimum(count + ops.cast(running[:, -1], "int32"), capacity)
-    slot = ops.arange(capacity, dtype="int32")[None, :]
+def _append(window, keep, kept, options):
+    """The first K of the kept pairs and of the window's, and their number."""
+    capacity, length = options.max_detections, options.window
+    place, slot = ops.arange(length, dtype="int32"), ops.arange(capacity, dtype="int32")[None, :]
+    until = ops.cast(place[:, None] <= place[None, :], "float32")
+    running = ops.cast(ops.matmul(keep, until), "int32")  # as a cumsum, but faster in XLA
+    total = ops.minimum(kept.count + running[:, -1], capacity)
     # the window's n-th kept pair stands behind all places where less than n were kept
-    nth = ops.cast(slot - count[:, None], "float32")
-    passed = ops.cast(running[:, None, :] <= nth[:, :, None], "int32")
-    fresh = ops.logical_and(slot >= count[:, None], slot < total[:, None])
-    source = ops.where(fresh, capacity + ops.sum(passed, axis=2), slot)
-    row = ops.arange(ops.shape(table)[0], dtype="int32")[:, None] * table.shape[1]
-    return ops.take(ops.reshape(table, (-1, _COLUMNS)), source + row, axis=0), total
+    passed = ops.sum(ops.cast(running[:, None, :] <= place[:, None], "int32"), axis=2)
+    image = ops.arange(ops.shape(keep)[0], dtype="int32")[:, None]
+    nth = ops.clip(slot - kept.count[:, None], 0, length - 1) + image * length
+    fresh = ops.logical_and(slot >= kept.count[:, None], slot < total[:, None])
+    source = ops.where(fresh, ops.take(ops.reshape(passed, (-1,)), nth) + capacity, slot)
+    rows = ops.concatenate([kept.pairs, window], axis=2)
+    row = ops.arange(ops.shape(keep)[0] * len(COLUMNS), dtype="int32") * rows.shape[2]
+    source = source[:, None, :] + ops.reshape(row, (-1, len(COLUMNS), 1))
+    return ops.take(ops.reshape(rows, (-1,)), source), total
