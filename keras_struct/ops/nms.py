@@ -26,8 +26,11 @@ from keras_struct.ops.pairs import (
     Y1,
     Y2,
     all_pairs,
+    first_block,
     next_block,
 )
+
+_BLOCK = 384  # of more, many are read in vain; of less, finding the boxes costs more
 
 
 class Options(NamedTuple):
@@ -164,26 +167,24 @@ def _nothing_kept(scores, options):
 
 
 def _search(boxes, scores, kept, options):
-    total = scores.shape[1] * scores.shape[2]
-    size = min(options.block or _block_size(total, options.exhaustive), total)
-    unread = all_pairs(scores, options.score_threshold)
+    total, threshold = scores.shape[1] * scores.shape[2], options.score_threshold
+    if not options.exhaustive:
+        size = min(options.block or _root(total), total)
+        return _read_block(first_block(boxes, scores, size, threshold), kept, options)
+    size = min(options.block or _BLOCK, total)
 
     def unfinished(unread, kept):
-        more = ops.max(unread.best, axis=1) > options.score_threshold
+        more = ops.max(unread.best, axis=1) > threshold
         return ops.any(ops.logical_and(more, kept.count < options.max_detections))
 
     def read_next(unread, kept):
-        block, unread = next_block(boxes, scores, unread, size, options.score_threshold)
+        block, unread = next_block(boxes, scores, unread, size, threshold)
         return unread, _read_block(block, kept, options)
 
-    if not options.exhaustive:
-        return read_next(unread, kept)[1]
-    return ops.while_loop(unfinished, read_next, (unread, kept))[1]
+    return ops.while_loop(unfinished, read_next, (all_pairs(scores, threshold), kept))[1]
 
 
-def _block_size(total, exhaustive):
-    if exhaustive:
-        return 384  # more are read in vain, with less there are more rounds
+def _root(total):
     size = 256
     while size * size < total:
         size += 256
