@@ -96,7 +96,7 @@ def candidates(threshold, ablation):
     if ablation:
         for window in (32, 128, 256):
             functions[f"window {window}"] = ours(threshold, window=window)
-        for block in (256, 512, 1024, 1536, 2048):
+        for block in (128, 256, 512, 768, 1536):
             functions[f"block {block}"] = ours(threshold, block=block)
         for sweeps in (2, 3, 6):
             functions[f"sweeps {sweeps}"] = ours(threshold, sweeps=sweeps)
