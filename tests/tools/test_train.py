@@ -115,6 +115,11 @@ def test_anchors_prints_what_train_would_use(command, tmp_path):
     assert code == 0 and f"mean best IoU {boxes['mean_best_iou']:.4f}" in out
     assert [len(boxes["default_boxes"][level]) for level in ("P3", "P4")] == [2, 1]
     assert 0.3 < boxes["mean_best_iou"] <= 1
+    code, out, _ = command("anchors", "--data=shapes:9", "--num_sizes=3", f"--json={file}")
+    levels = json.loads(file.read_text())["default_boxes"]
+    assert code == 0 and sum(map(len, levels.values())) == 3
+    code, _, err = command("anchors", "--data=shapes:9", "--num_sizes=3", "--counts=P3:2")
+    assert code == 2 and "`--num_sizes` must not come with --counts" in err
 
 
 @pytest.mark.parametrize(
@@ -123,6 +128,7 @@ def test_anchors_prints_what_train_would_use(command, tmp_path):
         ("--model=ssd_nothing", "`model` must be one of"),
         ("--image_size=128", "`--image_size` must be that of the model to start from, 64"),
         ("--loss=focal", "`--loss` must be that of the model to start from, multibox"),
+        ("--num_sizes=4", "`--num_sizes` must come with --default_boxes=kmeans and --pyramid"),
         ("--batch_size=7", "`batch_size` must be at most the number of images, 6"),
         ("--ema=2", "`--ema` must be auto, off or a number between 0 and 1"),
         ("--validation_split=nowhere", "`split` must be one of"),

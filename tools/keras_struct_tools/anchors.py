@@ -45,6 +45,11 @@ def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
     options = reading.parse(FLAGS, argv, ("data",))
     counts = parse_counts(options.counts) if options.counts else None
+    if counts and options["num_sizes"].present:
+        raise flags.Error(
+            "`--num_sizes` must not come with --counts, which says it already. "
+            f"Received: --num_sizes={options.num_sizes}."
+        )
     from keras_struct.models.ssd import fit_default_boxes
     from keras_struct_tools.data_specs import open_spec
     from keras_struct_tools.output import write_json

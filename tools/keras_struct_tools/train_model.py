@@ -17,14 +17,18 @@ def fitted_boxes(options: Any, train: Any) -> Any:
     """What `SSD(default_boxes=...)` takes for --default_boxes; None where a file decides.
 
     Raises:
-        ValueError: if the data holds too few boxes for k-means.
+        ValueError: if the data holds too few boxes for k-means, or --num_sizes has no use.
     """
     from keras_struct.models.ssd import fit_default_boxes
 
-    if is_file(options.model):
-        return None
-    if options.default_boxes == "published":
-        return "published"
+    fitted = options.default_boxes == "kmeans" and not is_file(options.model)
+    if options["num_sizes"].present and not (fitted and options.pyramid):
+        raise ValueError(
+            "`--num_sizes` must come with --default_boxes=kmeans and --pyramid, for a new model. "
+            f"Received: --num_sizes={options.num_sizes}. Leave it out."
+        )
+    if not fitted:
+        return None if is_file(options.model) else "published"
     counts = None if options.pyramid else published_counts(options.model, options.image_size)
     sizes, labels = network_sizes(train, options.image_size, options.resize)
     return fit_default_boxes(sizes, counts, options.num_sizes, options.seed, labels=labels)[0]
