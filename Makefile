@@ -36,7 +36,9 @@ format: $(VENV)/.test-ready ## repair style and format
 	$(BIN)/ruff format .
 
 benchmark: $(VENV)/.test-ready ## run every file of benchmarks/
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@missed=; for file in benchmarks/*.py; do echo "== $$file"; \
+	$(BIN)/python $$file || missed="$$missed $$file"; done; \
+	test -z "$$missed" || { echo "A goal was missed in:$$missed"; exit 1; }
 
 clean: ## remove .venv and what the demo wrote
 	rm -rf $(VENV) demo

@@ -3,7 +3,7 @@
 Builds a fresh virtual environment with nothing but the edge wheel (from edge/ of this checkout)
 and measures there. The limit is numpy: importing keras_struct_edge should cost little more.
 
-    python benchmarks/edge_footprint.py model.tflite [--output footprint.json]
+    python benchmarks/edge_footprint.py [model.tflite] [--output footprint.json]
 
 Exit status: 0 measured, 1 the installation failed or a framework came with the wheel.
 """
@@ -21,6 +21,7 @@ import venv
 from pathlib import Path
 
 EDGE = Path(__file__).resolve().parents[1] / "edge"
+TOY = EDGE.parent / "tests/edge/golden/toy_1.tflite"
 FRAMEWORKS = {"tensorflow", "tensorflow-cpu", "keras", "jax", "torch"}
 INSTALLER = {"pip", "setuptools", "wheel"}
 
@@ -40,7 +41,7 @@ print(time.perf_counter() - start)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="a .tflite file written by keras_struct_export")
+    parser.add_argument("model", type=Path, nargs="?", default=TOY, help="a .tflite file of ours")
     parser.add_argument("--runs", type=int, default=7, help="fresh processes for each time")
     parser.add_argument("--output", type=Path, help="write the numbers to this JSON file")
     options = parser.parse_args()

@@ -27,6 +27,7 @@ from PIL import Image
 from keras_struct_edge import load
 from keras_struct_edge.preprocessing import preprocess
 from keras_struct_export import ExportError, compare, export
+from keras_struct_export.samples import synthetic_images
 from keras_struct_export.targets import PAIRS, TARGETS, TOLERANCES
 from keras_struct_export.verify import run_artefact, run_model, score_threshold
 
@@ -37,7 +38,7 @@ CALIBRATION = 100
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True, help="folder, searched through")
+    parser.add_argument("--images", type=Path, help="folder, searched through; none: drawn")
     parser.add_argument("--model", default="mobilenet_v2", help=".keras file or backbone")
     parser.add_argument("--weights", help="of the backbone: a file, or imagenet")
     parser.add_argument("--image_size", type=int, default=320, help="pixels, for a backbone")
@@ -67,6 +68,8 @@ def main():
 
 
 def read_images(folder, count, spec):
+    if folder is None:
+        return synthetic_images(count, {**spec, "channels": 3})
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     if len(files) < count:
         raise SystemExit(f"`--images` must hold {count} images. Received: {len(files)}.")

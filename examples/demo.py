@@ -89,7 +89,7 @@ def arguments() -> argparse.ArgumentParser:
     """Return the arguments of the demo."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to write")
-    parser.add_argument("--steps", type=int, default=2000, help="training steps of 16 images")
+    parser.add_argument("--steps", type=int, default=2500, help="training steps of 16 images")
     parser.add_argument("--image-size", type=int, default=128, help="network input, pixels")
     parser.add_argument("--images", type=int, default=200, help="unseen images to evaluate on")
     parser.add_argument("--goal", type=float, default=GOAL, help="mAP at IoU 0.5 to reach")
