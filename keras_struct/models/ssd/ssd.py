@@ -87,13 +87,7 @@ class SSD(keras.Model):
 
         # === Functional model ===
         images = keras.Input((image_size, image_size, 3), name="images")
-        features = body(images)
-        if pyramid:
-            features = ssd_levels.pyramid_levels(features, tuple(sizes))
-        elif backbone == "vgg16":
-            features = ssd_levels.vgg_levels(features, image_size)
-        else:
-            features = ssd_levels.extra_levels(features)
+        features = _levels(body(images), backbone, image_size, tuple(sizes), pyramid)
         raw = dense_head(
             {level: features[level] for level in sizes},
             sizes,
@@ -211,3 +205,11 @@ class SSD(keras.Model):
     def from_config(cls, config):
         """Rebuild from `get_config`."""
         return cls(**config)
+
+
+def _levels(features, backbone, image_size, wanted, pyramid):
+    if pyramid:
+        return ssd_levels.pyramid_levels(features, wanted)
+    if backbone == "vgg16":
+        return ssd_levels.vgg_levels(features, image_size)
+    return ssd_levels.extra_levels(features)
