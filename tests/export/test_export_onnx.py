@@ -165,6 +165,6 @@ def test_quantiser_errors_are_ours(toy, images, tmp_path, monkeypatch, suffix):
         raise RuntimeError("no range for tensor seven")
 
     monkeypatch.setattr("onnxruntime.quantization.quantize_static", fail)
-    monkeypatch.setattr("ai_edge_quantizer.quantizer.Quantizer.calibrate", fail)
+    monkeypatch.setattr("ai_edge_quantizer.quantizer.Quantizer.quantize", fail)
     with pytest.raises(ExportError, match="cannot quantise this model: no range for tensor seven"):
         export(toy, tmp_path / f"a{suffix}", None, "int8", images, decoder=False, progress=None)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from keras import ops
+from keras.utils import bounding_boxes
 
 from keras_struct.ops import boxes as box_ops
 
@@ -43,6 +44,15 @@ def test_decode_inverts_encode(seed):
     boxes, anchors = random_boxes(seed, 50), random_boxes(seed + 10, 50)
     deltas = box_ops.encode(boxes[None], anchors)
     np.testing.assert_allclose(box_ops.decode(deltas, anchors)[0], boxes, atol=1e-3)
+
+
+def test_decode_equals_that_of_keras():
+    anchors = random_boxes(3, 50)
+    deltas = np.random.default_rng(4).normal(size=(2, 50, 4)).astype("float32")
+    expected = bounding_boxes.decode_deltas_to_boxes(
+        anchors, deltas, "xyxy", "xyxy", encoded_format="center_xywh", variance=box_ops.VARIANCES
+    )
+    np.testing.assert_allclose(box_ops.decode(deltas, anchors), expected, atol=1e-3)
 
 
 def test_encode_by_hand():
