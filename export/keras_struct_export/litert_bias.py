@@ -69,7 +69,11 @@ def mean_shift(kind: str, error: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _with_kernel(model) -> list[litert_file.Operator]:
-    return [operator for operator in litert_file.network_operators(model) if has_kernel(operator)]
+    return [
+        operator
+        for operator in litert_file.network_operators(model)
+        if has_kernel(operator) and litert_file.is_constant(model, operator.inputs[_KERNEL])
+    ]
 
 
 def _input_means(

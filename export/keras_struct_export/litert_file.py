@@ -98,10 +98,8 @@ def with_card(content: bytes, card: bytes) -> bytes:
 def cut(content: bytes, names: list[str]) -> bytes:
     """The network without its decoder, as a file whose results are the tensors of these names."""
     model = parse(content)
-    graph, kept = (
-        model.subgraphs[0],
-        {output for o in network_operators(model) for output in o.outputs},
-    )
+    kept = {output for operator in network_operators(model) for output in operator.outputs}
+    graph = model.subgraphs[0]
     graph.operators = [
         operator
         for operator, named in zip(graph.operators, operators(model), strict=True)
@@ -116,9 +114,13 @@ def cut(content: bytes, names: list[str]) -> bytes:
 def constant(model, name: str) -> np.ndarray:
     """The stored values of a constant tensor."""
     item = tensor(model, name)
-    return np.frombuffer(bytes(model.buffers[item.buffer].data), _DTYPES[item.type]).reshape(
-        item.shape
-    )
+    data = bytes(model.buffers[item.buffer].data)
+    return np.frombuffer(data, _DTYPES[item.type]).reshape(item.shape)
+
+
+def is_constant(model, name: str) -> bool:
+    """Whether a tensor's values are stored in the file."""
+    return model.buffers[tensor(model, name).buffer].data is not None
 
 
 def tensor(model, name: str):

@@ -41,9 +41,9 @@ def quantize(content: bytes, request: Request) -> bytes:
         try:
             ranges = _ranges(content, feeds)
             result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+            return litert_bias.correct(content, bytes(result.quantized_model), _batches(request))
         except Exception as error:
             raise ExportError(f"LiteRT cannot quantise this model: {error}") from error
-    return litert_bias.correct(content, bytes(result.quantized_model), _batches(request))
 
 
 def _ranges(content: bytes, feeds: list[dict]) -> dict:
