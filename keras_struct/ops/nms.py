@@ -69,7 +69,8 @@ def non_max_suppression(
     Greedy suppression within each class, in the order of falling score (ties: lower box first,
     then lower class), exact for any number of candidates; the work grows with how many are read
     until `max_detections` are kept. A box can be detected as several classes. Compile it
-    (`jit_compile=True`) where speed counts: on a CPU that is 2 to 5 times faster.
+    (`jit_compile=True`) where speed counts: on a CPU that is 2 to 5 times faster. On several
+    cores, compile it for a part of the batch each (`benchmarks/nms.py`).
 
     Args:
         boxes: (B, A, 4) float32, xyxy, pixels. A box without area has IoU 0 with any other: it
