@@ -55,7 +55,7 @@ def pyramid_levels(backbone, wanted):
     """Feature pyramid in its light form: top-down sums and separable convolutions.
 
     The predictors follow at once. A tower between (two more blocks, shared by the levels) makes
-    training from few images slower: on blood cells, 15 epochs, it costs 1 to 3 points of mAP.
+    training from few images slower: see docs/results.md, blood cells.
 
     Args:
         backbone: {"P3", "P4", "P5"} Keras tensors (VGG16: {"P3", "P4"}).
