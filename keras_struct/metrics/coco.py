@@ -1,5 +1,6 @@
 """COCO's numbers, computed by `faster-coco-eval`: here is only the way there and back."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -8,6 +9,9 @@ NAMES = (
     *("mAP", "mAP_50", "mAP_75", "mAP_small", "mAP_medium", "mAP_large"),
     *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
 )
+
+# evaluated together: the library wants a dict of 1.3 kB for each
+_MOST_BOXES = 50_000
 
 
 def coco_numbers(
@@ -28,8 +32,8 @@ def coco_numbers(
         undefined = np.full(num_classes, -1.0)
         return dict.fromkeys(NAMES, -1.0), undefined, undefined
     curves = []
-    for label in range(num_classes):
-        evaluation = _evaluate_class(truths, results, label)
+    for labels in _groups(truths, results, num_classes):
+        evaluation = _evaluate(truths, results, labels)
         curves.append((evaluation.eval["precision"], evaluation.eval["recall"]))
     # COCO's means are over all that is defined, so that the classes can be joined afterwards
     precision, recall = zip(*curves, strict=True)
@@ -41,42 +45,52 @@ def coco_numbers(
     return numbers, _class_means(precision), _class_means(precision[:1])
 
 
-def _evaluate_class(truths: Sequence[dict], results: Sequence[dict], label: int):
-    """COCO's evaluator with the curves of one class.
+def _groups(truths: Sequence[dict], results: Sequence[dict], num_classes: int) -> list[range]:
+    """Runs of classes with at most `_MOST_BOXES` boxes, or a single class with more."""
+    labels = np.concatenate([image["labels"] for image in (*truths, *results)])
+    starts, boxes = [0], 0
+    for label, count in enumerate(np.bincount(labels, minlength=num_classes).tolist()):
+        if label > starts[-1] and boxes + count > _MOST_BOXES:
+            starts.append(label)
+            boxes = 0
+        boxes += count
+    return [range(*edges) for edges in itertools.pairwise([*starts, num_classes])]
 
-    The library wants a dict of 1.3 kB for every box: those of one class at a time are enough.
-    """
+
+def _evaluate(truths: Sequence[dict], results: Sequence[dict], labels: range):
+    """COCO's evaluator with the curves of these classes."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     header = {
         "images": [{"id": index + 1} for index in range(len(truths))],
-        "categories": [{"id": 1, "name": str(label)}],
+        "categories": [{"id": label + 1, "name": str(label)} for label in labels],
     }
-    truth = COCO({**header, "annotations": list(_annotations(truths, label))})
-    found = COCO({**header, "annotations": list(_annotations(results, label))})
+    truth = COCO({**header, "annotations": list(_annotations(truths, labels))})
+    found = COCO({**header, "annotations": list(_annotations(results, labels))})
     evaluation = COCOeval_faster(truth, found, iouType="bbox", print_function=_silent)
     evaluation.evaluate()
     evaluation.accumulate()
     return evaluation
 
 
-def _annotations(images: Sequence[dict], label: int) -> Iterable[dict]:
+def _annotations(images: Sequence[dict], labels: range) -> Iterable[dict]:
     number = 0
     for index, image in enumerate(images):
-        own = np.flatnonzero(image["labels"] == label)
+        own = (image["labels"] >= labels.start) & (image["labels"] < labels.stop)
         boxes = image["boxes"][own]
         sizes = boxes[:, 2:] - boxes[:, :2]
         areas = image["areas"][own] if "areas" in image else sizes[:, 0] * sizes[:, 1]
-        crowd = image["crowd"][own] if "crowd" in image else np.zeros(len(own), bool)
-        scores = image["scores"][own] if "scores" in image else np.ones(len(own))
+        crowd = image["crowd"][own] if "crowd" in image else np.zeros(len(boxes), bool)
+        scores = image["scores"][own] if "scores" in image else np.ones(len(boxes))
+        categories = image["labels"][own] + 1
         boxes = np.concatenate([boxes[:, :2], sizes], axis=1)
-        columns = (boxes.tolist(), areas.tolist(), crowd.tolist(), scores.tolist())
-        for box, area, is_crowd, score in zip(*columns, strict=True):
+        columns = [column.tolist() for column in (categories, boxes, areas, crowd, scores)]
+        for category, box, area, is_crowd, score in zip(*columns, strict=True):
             number += 1  # from 1: the library takes annotation 0 for "not matched"
             yield {
                 "id": number,
                 "image_id": index + 1,
-                "category_id": 1,
+                "category_id": category,
                 "bbox": box,
                 "area": area,
                 "iscrowd": int(is_crowd),

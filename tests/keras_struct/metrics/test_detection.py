@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_struct.metrics import DetectionMetrics
+from keras_struct.metrics import DetectionMetrics, coco
 
 BOX = [0.0, 0.0, 100.0, 100.0]
 HALF = [0.0, 0.0, 100.0, 50.0]  # inside BOX, IoU exactly 0.5
@@ -133,6 +133,19 @@ def test_equals_the_reference_on_random_data(seed, tmp_path):
     for label, name in enumerate("abc"):
         expected = brute_force_voc12(images, label)
         assert ours["per_class"][name]["voc12_AP"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("most_boxes, groups", [(10**6, 1), (60, None), (1, 5)])
+def test_classes_evaluated_in_groups_give_the_same_numbers(monkeypatch, most_boxes, groups):
+    rng = np.random.default_rng(7)
+    images = [random_image(rng, 5) for _ in range(20)]
+    expected = numbers(*images, names=tuple("abcde"))
+    monkeypatch.setattr(coco, "_MOST_BOXES", most_boxes)
+    evaluate, seen = coco._evaluate, []
+    monkeypatch.setattr(coco, "_evaluate", lambda *a: seen.append(a[2]) or evaluate(*a))
+    assert numbers(*images, names=tuple("abcde")) == expected
+    assert [label for labels in seen for label in labels] == [0, 1, 2, 3, 4]
+    assert len(seen) == groups if groups else 1 < len(seen) < 5
 
 
 def test_perfect_detections_score_one():
