@@ -8,10 +8,10 @@ from . import __version__
 from .commands import UsageError, run
 
 _DESCRIPTION = """\
-Find objects with a model file written by keras_struct_export.
+Find objects, or the class of every pixel, with a model file written by keras_struct_export.
 
 The file carries its class names and input size: nothing else is needed. Boxes are printed
-as x1 y1 x2 y2 in pixels of the image."""
+as x1 y1 x2 y2 in pixels of the image, label maps as the share and pixels of each class."""
 
 _EXAMPLES = """\
 examples:
@@ -21,6 +21,8 @@ examples:
     python -m keras_struct_edge cells.tflite photo.jpg --output drawn.png --min-score 0.6
   a folder: every image drawn into drawn/, all boxes in one file
     python -m keras_struct_edge cells.tflite photos/ --output drawn/ --json boxes.json
+  a label map: laid over the photo, and as a PNG whose pixels are the labels
+    python -m keras_struct_edge road.tflite photo.jpg --output drawn.png --labels labels.png
   a video, and ten seconds of a camera (pip install 'keras-struct-edge[camera]')
     python -m keras_struct_edge cells.tflite film.mp4 --output drawn.mp4
     python -m keras_struct_edge cells.tflite camera:0 --output drawn.mp4 --frames 300
@@ -58,13 +60,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("model", type=Path, help="a .tflite, .onnx or .engine file")
     add("sources", nargs="+", metavar="source", help="images, folders, a video or camera:0")
     add("--output", type=Path, metavar="PATH", help="drawn image, folder (many images) or video")
-    add("--json", type=Path, metavar="FILE", help="write all boxes to this JSON file")
+    add("--labels", type=Path, metavar="PATH", help="label map as .png, or folder (many images)")
+    add("--json", type=Path, metavar="FILE", help="write all that is found to this JSON file")
     add(
         "--min-score",
         type=_score,
-        default=0.3,
         metavar="SCORE",
-        help="leave out weaker detections, 0 to 1 (default: 0.3)",
+        help="leave out what is less sure, 0 to 1 (default: 0.3 for boxes, 0 for label maps)",
     )
     add("--classes", metavar="A,B", help="keep these classes only, by name")
     add("--threads", type=_count, metavar="N", help="CPU threads (default: up to 4 cores)")

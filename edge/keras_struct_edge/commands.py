@@ -4,9 +4,10 @@ import collections
 import sys
 from pathlib import Path
 
-from .detections import Detections
 from .files import IMAGE_SUFFIXES, read_image, write_image, write_json
 from .loading import load
+from .segmentation import Segmentation
+from .tasks import task_of
 from .timing import time_steps
 from .video import CODECS, VIDEO_SUFFIXES, Video, is_camera, video_writer
 
@@ -24,8 +25,16 @@ def run(options) -> int:
         raise UsageError("--frames is for a video or a camera")
     if options.benchmark and moving:
         raise UsageError("--benchmark needs an image as its source")
+    if options.labels and moving:
+        raise UsageError("--labels needs images as its source")
     files = [] if moving else _image_files(options.sources)
-    targets = _targets(files, options)
+    targets = {
+        "--output": _targets(files, options, "--output", IMAGE_SUFFIXES),
+        "--labels": _targets(files, options, "--labels", (".png",)),
+    }
+    both = set(targets["--output"]) & set(targets["--labels"]) - {None}
+    if both:
+        raise UsageError(f"--output and --labels would both write {both.pop()}: choose two names")
     _check_folder(options.json, "--json")
     predictor = load(options.model, threads=options.threads)
     keep = _filter(predictor, options)
@@ -56,35 +65,39 @@ def _image_files(sources):
     return files
 
 
-def _targets(files, options):
-    """Where to draw each image: None, a file, or files in a folder; all checked before work."""
-    output = options.output
-    if output is None:
+def _targets(files, options, option, suffixes):
+    """Where each image's picture goes: None, a file, or files in a folder; checked before work."""
+    path = getattr(options, option.lstrip("-"))
+    if path is None:
         return [None] * len(files)
     if not files:  # a video
-        _check_suffix(output, CODECS)
-        targets = [output]
-    elif len(files) > 1 or Path(options.sources[0]).is_dir() or output.is_dir():
-        if output.exists() and not output.is_dir():
-            raise UsageError(f"--output must be a folder for many images, {output} is a file")
-        targets = [output / file.name for file in files]
+        _check_suffix(path, CODECS, option)
+        targets = [path]
+    elif len(files) > 1 or Path(options.sources[0]).is_dir() or path.is_dir():
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{option} must be a folder for many images, {path} is a file")
+        targets = [path / _named(file, suffixes) for file in files]
         twice = [name for name, n in collections.Counter(targets).items() if n > 1]
         if twice:
-            raise UsageError(f"two images would both be drawn to {twice[0]}: run them separately")
-        output.mkdir(parents=True, exist_ok=True)
+            raise UsageError(f"two images would both be written to {twice[0]}: run them separately")
+        path.mkdir(parents=True, exist_ok=True)
     else:
-        _check_suffix(output, IMAGE_SUFFIXES)
-        targets = [output]
-    _check_folder(targets[0], "--output")
+        _check_suffix(path, suffixes, option)
+        targets = [path]
+    _check_folder(targets[0], option)
     for source in [*files, *map(Path, options.sources)]:
         if source.exists() and source.resolve() in {target.resolve() for target in targets}:
-            raise UsageError(f"--output would overwrite {source}: choose another name")
+            raise UsageError(f"{option} would overwrite {source}: choose another name")
     return targets
 
 
-def _check_suffix(path, suffixes):
+def _named(file, suffixes):
+    return file.name if file.suffix.lower() in suffixes else file.with_suffix(suffixes[0]).name
+
+
+def _check_suffix(path, suffixes, option):
     if path.suffix.lower() not in suffixes:
-        raise UsageError(f"--output must end in one of {' '.join(suffixes)}, received {path}")
+        raise UsageError(f"{option} must end in one of {' '.join(suffixes)}, received {path}")
 
 
 def _check_folder(path, option):
@@ -95,18 +108,28 @@ def _check_folder(path, option):
 
 
 def _filter(predictor, options):
+    """A function that keeps of an answer what the options ask for."""
+    task = task_of(predictor.card)
+    if options.labels and task.answer is not Segmentation:
+        raise UsageError(f"--labels is for label maps, {options.model} gives none")
+    if options.min_score and task.scores not in predictor.card["results"]:
+        raise UsageError(
+            f"--min-score needs a model that gives {task.scores}, {options.model} does not"
+        )
+    score = task.min_score if options.min_score is None else options.min_score
     classes = options.classes.split(",") if options.classes else None
     try:
-        Detections.empty(predictor.class_names).filter(classes=classes)
+        task.answer.empty(predictor.class_names).filter(classes=classes)
     except ValueError as error:
         raise UsageError(f"--classes: {error}") from None
-    return lambda found: found.filter(options.min_score, classes)
+    return lambda found: found.filter(score, classes)
 
 
 def _run_images(predictor, keep, files, targets, options):
     images, failures = [], 0
-    bar = _progress(list(zip(files, targets, strict=True)), "image", len(files))
-    for file, target in bar:
+    rows = list(zip(files, targets["--output"], targets["--labels"], strict=True))
+    bar = _progress(rows, "image", len(files))
+    for file, drawn, labels in bar:
         try:
             image = read_image(file)
         except (OSError, ValueError) as error:  # one bad photo must not lose the others
@@ -114,14 +137,17 @@ def _run_images(predictor, keep, files, targets, options):
             failures += 1
             continue
         found = keep(predictor(image))
-        bar.write(f"{file}: {_summary(found)}", file=sys.stdout)
+        bar.write(f"{file}: {found.summary()}", file=sys.stdout)
         if len(files) == 1:
-            print(*_lines(found), sep="\n", end="\n" if len(found) else "")
-        if target is not None:
-            write_image(target, found.draw(image))
-        height, width = image.shape[:2]
-        images.append({"file": str(file), "height": height, "width": width, **_found(found)})
-    if options.json and images:
+            print(*(f"  {line}\n" for line in found.lines()), sep="", end="")
+        if drawn is not None:
+            write_image(drawn, found.draw(image))
+        if labels is not None:
+            found.save(labels)
+        if options.json:
+            height, width = image.shape[:2]
+            images.append({"file": str(file), "height": height, "width": width, **_plain(found)})
+    if images:
         write_json(options.json, _report(predictor, options, images=images))
     if failures:
         print(f"error: {failures} of {len(files)} images could not be read", file=sys.stderr)
@@ -134,35 +160,38 @@ def _run_video(predictor, keep, source, options):
     video = Video(source)
     try:
         if options.output is None:
-            frames = _run_frames(predictor, keep, video, source, options, lambda frame: None)
+            count, frames = _run_frames(predictor, keep, video, source, options, None)
         else:
             with video_writer(options.output, video.rate) as write:
-                frames = _run_frames(predictor, keep, video, source, options, write)
+                count, frames = _run_frames(predictor, keep, video, source, options, write)
     finally:
         video.close()
     if options.json:
         write_json(options.json, _report(predictor, options, source=source, frames=frames))
-    print(f"{source}: {len(frames)} frames, {sum(len(f['detections']) for f in frames)} detections")
+    print(f"{source}: {count} frames")
     return 0
 
 
 def _run_frames(predictor, keep, video, source, options, write):
-    frames = []
+    """Frames seen, and what was found in each of them where it is to be written down."""
+    count, frames = 0, []
     total = min((n for n in (options.frames, video.length) if n), default=None)
     try:
-        for number, image in enumerate(_progress(video, "frame", total)):
+        for image in _progress(video, "frame", total):
             found = keep(predictor(image))
-            if options.output is not None:
+            if write is not None:
                 write(found.draw(image))
-            frames.append({"frame": number, "seconds": number / video.rate, **_found(found)})
-            if number + 1 == options.frames:
+            if options.json:
+                frames.append({"frame": count, "seconds": count / video.rate, **_plain(found)})
+            count += 1
+            if count == options.frames:
                 break
     except KeyboardInterrupt:
         if not is_camera(source):  # for a camera it is the way to stop: keep what is there
             raise
-    if not frames:
+    if not count:
         raise ValueError(f"{source} gave no frame. Check that it plays in another program.")
-    return frames
+    return count, frames
 
 
 def _progress(items, unit, total):
@@ -172,24 +201,14 @@ def _progress(items, unit, total):
     return tqdm(items, unit=unit, total=total, disable=True if total == 1 else None, leave=False)
 
 
-def _found(found):
-    return {"detections": found.to_dict()["detections"]}
+def _plain(found):
+    """An answer as plain values; the names of the classes stand once in the report."""
+    return {name: value for name, value in found.to_dict().items() if name != "class_names"}
 
 
 def _report(predictor, options, **content):
     names = list(predictor.class_names)
     return {"model": str(options.model), "class_names": names, **content}
-
-
-def _summary(found):
-    counts = collections.Counter(found.names)
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing found"
-
-
-def _lines(found):
-    for one in found:
-        edges = " ".join(f"{edge:8.1f}" for edge in one.boxes[0])
-        yield f"  {one.names[0]:20s} {one.scores[0]:5.2f} {edges}"
 
 
 def _print_times(predictor, file, options):

@@ -1,10 +1,13 @@
 """Detections: what a detector found in one image."""
 
+import collections
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+from .classes import checked_names, labels_of, name_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,12 +37,7 @@ class Detections:
         boxes = _frozen(self.boxes, np.float32, "boxes", (None, 4))
         scores = _frozen(self.scores, np.float32, "scores", (len(boxes),))
         labels = _frozen(self.labels, np.int32, "labels", (len(boxes),))
-        if isinstance(self.class_names, str):
-            raise ValueError(
-                "`class_names` must be a tuple of names. "
-                f"Received: class_names={self.class_names!r}. Write ({self.class_names!r},)."
-            )
-        names = tuple(self.class_names)
+        names = checked_names(self.class_names)
         for name, value in dict(boxes=boxes, scores=scores, labels=labels).items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "class_names", names)
@@ -68,7 +66,7 @@ class Detections:
 
     def class_name(self, label: int) -> str:
         """The name of a label ("class 3" where the model has no names)."""
-        return self.class_names[label] if self.class_names else f"class {label}"
+        return name_of(label, self.class_names)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -109,20 +107,21 @@ class Detections:
             raise ValueError(f"`min_score` must be in [0, 1]. Received: min_score={min_score!r}.")
         keep = self.scores >= np.float32(min_score)
         if classes is not None:
-            labels = [self._label(one) for one in ([classes] if _single(classes) else classes)]
-            keep &= np.isin(self.labels, labels)
+            keep &= np.isin(self.labels, labels_of(classes, self.class_names))
         return self[keep]
 
-    def _label(self, one):
-        if isinstance(one, str) and one in self.class_names:
-            return self.class_names.index(one)
-        limit = len(self.class_names) or np.inf
-        if isinstance(one, int | np.integer) and 0 <= one < limit:
-            return int(one)
-        raise ValueError(
-            f"`classes` must be names or labels of this model's classes. Received: {one!r}. "
-            f"Classes: {', '.join(self.class_names) or 'none have names, use labels'}."
-        )
+    def summary(self) -> str:
+        """One line: how many of each class."""
+        counts = collections.Counter(self.names)
+        return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing found"
+
+    def lines(self) -> list[str]:
+        """One line for each detection: name, score and x1 y1 x2 y2."""
+        rows = zip(self.names, self.scores, self.boxes, strict=True)
+        return [
+            f"{name:20s} {score:5.2f} {' '.join(f'{edge:8.1f}' for edge in box)}"
+            for name, score, box in rows
+        ]
 
     def to_dict(self) -> dict:
         """Plain Python values, ready for JSON; `from_dict` reads them back exactly."""
@@ -154,10 +153,6 @@ class Detections:
         from .drawing import draw_detections
 
         return draw_detections(image, self, line_width)
-
-
-def _single(classes):
-    return isinstance(classes, str | int | np.integer)
 
 
 def _shortest(value):

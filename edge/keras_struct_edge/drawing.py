@@ -1,4 +1,4 @@
-"""Draws detections on an image with Pillow."""
+"""Draws detections on an image with Pillow, and what all drawings share."""
 
 import colorsys
 
@@ -15,25 +15,49 @@ def class_colour(label: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def draw_detections(image, detections, line_width: int | None = None):
-    """Draw `detections` over a copy of `image` (see `Detections.draw`)."""
-    from PIL import Image, ImageDraw, ImageFont
+def opened(image):
+    """A Pillow image (RGB) to draw on, a copy of `image`; an array or a Pillow image."""
+    from PIL import Image
 
-    is_array = isinstance(image, np.ndarray)
-    if not is_array and not isinstance(image, Image.Image):
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(check_image(image))
+    if not isinstance(image, Image.Image):
         raise TypeError(
             "`image` must be a (H, W, 3) uint8 array or a Pillow image. "
             f"Received: image of type {type(image).__name__}. Open files with PIL.Image.open."
         )
+    canvas = image.convert("RGB")
+    return canvas if canvas is not image else canvas.copy()
+
+
+def finished(canvas, image):
+    """What was drawn, in the form that `image` was given."""
+    return np.asarray(canvas) if isinstance(image, np.ndarray) else canvas
+
+
+def text_font(canvas):
+    """Pillow's own font in a size that suits the picture."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=max(10, round(min(canvas.size) / 32)))
+
+
+def ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever is read more easily on a colour."""
+    return (0, 0, 0) if _luminance(colour) > 0.45 else (255, 255, 255)
+
+
+def draw_detections(image, detections, line_width: int | None = None):
+    """Draw `detections` over a copy of `image` (see `Detections.draw`)."""
+    from PIL import ImageDraw
+
     if line_width is not None and (type(line_width) is not int or line_width < 1):
         raise ValueError(
             f"`line_width` must be a positive integer or None. Received: line_width={line_width!r}."
         )
-    canvas = Image.fromarray(check_image(image)) if is_array else image.convert("RGB")
-    canvas = canvas if canvas is not image else canvas.copy()
-    scale = min(canvas.size)
-    line = line_width or max(1, round(scale / 200))
-    font = ImageFont.load_default(size=max(10, round(scale / 32)))
+    canvas = opened(image)
+    line = line_width or max(1, round(min(canvas.size) / 200))
+    font = text_font(canvas)
     pen = ImageDraw.Draw(canvas)
     # best last, so that what the model is surest of lies on top; text above all lines
     worst_first = list(detections)[::-1]
@@ -42,7 +66,7 @@ def draw_detections(image, detections, line_width: int | None = None):
         pen.rectangle(box, outline=class_colour(int(one.labels[0])), width=line)
     for one in worst_first:
         _draw_label(pen, canvas.size, one, max(2, line), font)
-    return np.asarray(canvas) if is_array else canvas
+    return finished(canvas, image)
 
 
 def _draw_label(pen, size, one, margin, font):
@@ -56,8 +80,7 @@ def _draw_label(pen, size, one, margin, font):
     x = min(x1, max(0, size[0] - width))
     y = y1 - height if y1 >= height else min(y1, max(0, size[1] - height))
     pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
-    ink = (0, 0, 0) if _luminance(colour) > 0.45 else (255, 255, 255)
-    pen.text((x + margin - left, y + margin - top), text, fill=ink, font=font)
+    pen.text((x + margin - left, y + margin - top), text, fill=ink_on(colour), font=font)
 
 
 def _pixels(box, size):

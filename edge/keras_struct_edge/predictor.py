@@ -4,7 +4,7 @@ import numpy as np
 
 from .preprocessing import preprocess
 from .runtimes import Runtime
-from .tasks import answer
+from .tasks import answer, task_of
 
 
 class Predictor:
@@ -36,14 +36,14 @@ class Predictor:
             image: (H, W, 3) uint8 RGB.
 
         Returns:
-            For task "detection": `Detections` in pixels of `image`.
+            For task "detection" `Detections`, for task "segmentation" a `Segmentation`, in pixels
+            of `image`.
 
         Raises:
             TypeError: if `image` is not a uint8 array.
             ValueError: if its shape is not (H, W, 3), or the artefact takes no single images.
         """
-        if self.card["task"] == "raw":
-            answer({}, 0, (1, 1), self.card)  # says what to do, before time is spent
+        task_of(self.card)  # says what to do with a raw network, before time is spent
         batch = self.preprocess(image)
         return self.postprocess(self.run(batch), image.shape[:2])
 
@@ -76,7 +76,7 @@ class Predictor:
             index: which image of the batch.
 
         Returns:
-            For task "detection": `Detections` in pixels of the original image.
+            As a call: `Detections` or a `Segmentation`, in pixels of the original image.
         """
         return answer(results, index, size, self.card)
 

@@ -1,4 +1,4 @@
-"""From a photo to the network's input, and boxes back: the resize the model was trained with."""
+"""From a photo to the network's input, and results back: the resize the model was trained with."""
 
 import functools
 
@@ -74,6 +74,32 @@ def boxes_to_original(boxes: np.ndarray, size: tuple[int, int], spec: dict) -> n
     return np.clip(boxes.astype(np.float64) * scale, 0, limit).astype(np.float32)
 
 
+def labels_to_original(labels: np.ndarray, size: tuple[int, int], spec: dict) -> np.ndarray:
+    """Map a label map from network pixels to an original image of `size` (height, width).
+
+    Each pixel takes the label that its centre lies on; letterbox filling is left out.
+
+    Args:
+        labels: (h, w), the network's pixels.
+        size: (height, width) of the original image.
+        spec: the card's "input" object.
+
+    Returns:
+        (height, width) of the same dtype.
+    """
+    rows, columns = (
+        ((np.arange(new) + 0.5) * (placed / new)).astype(np.intp)
+        for new, placed in zip(size, placed_size(*size, spec), strict=True)
+    )
+    return labels.take(rows, axis=0).take(columns, axis=1)
+
+
+def scores_to_original(scores: np.ndarray, size: tuple[int, int], spec: dict) -> np.ndarray:
+    """As `labels_to_original` for (h, w, C) float32 scores, which are blended bilinearly."""
+    height, width = placed_size(*size, spec)
+    return resize(scores[:height, :width], *size)
+
+
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Bilinear resize with half-pixel centres, edges repeated and no antialiasing.
 
@@ -81,18 +107,18 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     network was trained on. Rows are blended before columns, as whole rows are cheap to gather.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, C) uint8 or float32.
         height: int, rows of the result.
         width: int, columns of the result.
 
     Returns:
-        (height, width, 3) float32.
+        (height, width, C) float32.
     """
     if image.shape[:2] == (height, width):
         return image.astype(np.float32)
     upper, lower, down = _rows(image.shape[0], height)
     flat = np.ascontiguousarray(image).reshape(image.shape[0], -1)
-    output = np.empty((height, width, 3), np.float32)
+    output = np.empty((height, width, image.shape[2]), np.float32)
     # few rows at a time: their temporaries stay in the cache, several times faster than at once
     for start in range(0, height, _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
@@ -101,13 +127,14 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _resize_rows(first, second, down, output):
-    """Blend two sets of rows (R, W * 3) uint8, then their columns, into (R, width, 3) float32."""
-    columns, width = first.shape[1] // 3, output.shape[1]
-    left, right, across = _columns(columns, width)
+    """Blend two sets of rows (R, W * C), then their columns, into (R, width, C) float32."""
+    width, channels = output.shape[1:]
+    columns = first.shape[1] // channels
+    left, right, across = _columns(columns, width, channels)
     if columns > 2 * width:  # most columns are skipped: drop them before any arithmetic
-        used = _used_columns(columns, width)
+        used = _used_columns(columns, width, channels)
         blended = _blend(first.take(used, axis=1), second.take(used, axis=1), down)
-        first, second = blended[:, : width * 3], blended[:, width * 3 :]
+        first, second = blended[:, : width * channels], blended[:, width * channels :]
     else:
         blended = _blend(first, second, down)
         first, second = blended.take(left, axis=1), blended.take(right, axis=1)
@@ -134,15 +161,15 @@ def _rows(size, new_size):
 
 
 @functools.lru_cache(maxsize=16)
-def _columns(size, new_size):
-    """As `_rows`, but for the interleaved values of rows of RGB pixels."""
+def _columns(size, new_size, channels):
+    """As `_rows`, but for the interleaved values of rows of pixels."""
     first, second, weight = _rows(size, new_size)
-    channels = np.arange(3)
-    first, second = ((index[:, None] * 3 + channels).ravel() for index in (first, second))
-    return first, second, np.repeat(weight, 3)
+    each = np.arange(channels)
+    first, second = ((index[:, None] * channels + each).ravel() for index in (first, second))
+    return first, second, np.repeat(weight, channels)
 
 
 @functools.lru_cache(maxsize=16)
-def _used_columns(size, new_size):
-    first, second, _ = _columns(size, new_size)
+def _used_columns(size, new_size, channels):
+    first, second, _ = _columns(size, new_size, channels)
     return np.concatenate((first, second))

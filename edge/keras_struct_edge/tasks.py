@@ -1,11 +1,13 @@
 """From a network's results to the answer for one image: one function for each task."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from .detections import Detections
-from .preprocessing import boxes_to_original
+from .preprocessing import boxes_to_original, labels_to_original, scores_to_original
+from .segmentation import Segmentation
 
 
 def _detections(results, index, size, card):
@@ -19,17 +21,46 @@ def _detections(results, index, size, card):
     )
 
 
-# task -> (results it reads, how it reads them); label maps and poses come in here
-TASKS: dict[str, tuple[tuple[str, ...], Callable]] = {
-    "detection": (("boxes", "scores", "labels"), _detections),
+def _segmentation(results, index, size, card):
+    names = tuple(card["class_names"])
+    if "probabilities" not in card["results"]:
+        labels = labels_to_original(results["segmentation"][index], size, card["input"])
+        return Segmentation(labels, names)
+    # blended, they draw smoother borders than labels can
+    found = scores_to_original(results["probabilities"][index], size, card["input"])
+    return Segmentation(found.argmax(axis=-1), names, found)
+
+
+class Task(NamedTuple):
+    """How the answer for one image is made.
+
+    Args:
+        results: names of the results it needs.
+        scores: name of the result that says how sure the model is.
+        min_score: least score that is shown, unless the user says otherwise.
+        answer: class of the answer.
+        decode: function of (results, index, (height, width), card) that gives it.
+    """
+
+    results: tuple[str, ...]
+    scores: str
+    min_score: float
+    answer: type
+    decode: Callable
+
+
+# poses come in here
+TASKS = {
+    "detection": Task(("boxes", "scores", "labels"), "scores", 0.3, Detections, _detections),
+    "segmentation": Task(("segmentation",), "probabilities", 0.0, Segmentation, _segmentation),
 }
 
 
-def answer(results: dict[str, np.ndarray], index: int, size: tuple[int, int], card: dict):
-    """The answer for image `index` of a batch whose original size was (height, width).
+def task_of(card: dict) -> Task:
+    """The entry of the card's task.
 
     Raises:
-        ValueError: if this version has no answer for the card's task.
+        ValueError: if this version has no answer for it.
     """
     task = card["task"]
     if task == "raw":
@@ -43,10 +74,20 @@ def answer(results: dict[str, np.ndarray], index: int, size: tuple[int, int], ca
             f"`task` must be one of {sorted(TASKS)}. Received: task={task!r}. "
             "Update with `pip install --upgrade keras-struct-edge`, or use predictor.run(batch)."
         )
-    names, decode = TASKS[task]
-    missing = [name for name in names if name not in results]
-    if missing:
+    return TASKS[task]
+
+
+def answer(results: dict[str, np.ndarray], index: int, size: tuple[int, int], card: dict):
+    """The answer for image `index` of a batch whose original size was (height, width).
+
+    Raises:
+        ValueError: if this version has no answer for the card's task, or a result is missing.
+    """
+    task = task_of(card)
+    wanted = {*task.results, *({task.scores} & set(card["results"]))}
+    if not wanted <= set(results):
         raise ValueError(
-            f"`results` must hold {list(names)}. Missing: {missing}. Give what run() returned."
+            f"`results` must hold {sorted(wanted)}. Missing: {sorted(wanted - set(results))}. "
+            "Give what run() returned."
         )
-    return decode(results, index, size, card)
+    return task.decode(results, index, size, card)

@@ -74,7 +74,7 @@ def card():
 
 @pytest.fixture(scope="session")
 def bare():
-    """A folder with toy_{1,any}.{tflite,onnx}: valid files without a card, by toy_model.py."""
+    """A folder with valid files without a card, made by toy_model.py."""
     return Path(__file__).with_name("golden")
 
 
@@ -82,17 +82,34 @@ def bare():
 def write(bare, tmp_path_factory):
     """write(suffix, card changes...) -> path of a new artefact; a dict value changes inside."""
 
-    def write(suffix=".tflite", batch="1", text=None, **changes):
+    def write(suffix=".tflite", batch="1", text=None, toy="toy", **changes):
         card = copy.deepcopy(CARD)
         for name, value in changes.items():
             card[name] = {**card[name], **value} if isinstance(value, dict) else value
         text = json.dumps(card).encode() if text is None else text
         path = tmp_path_factory.mktemp("artefact") / f"toy{suffix}"
         put = put_tflite_card if suffix == ".tflite" else put_onnx_card
-        put(bare / f"toy_{batch}{suffix}", path, text)
+        put(bare / f"{toy}_{batch}{suffix}", path, text)
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def write_labeller(write):
+    """write_labeller(suffix, card changes...) -> path of a new artefact that gives label maps."""
+
+    def write_labeller(suffix=".tflite", results=("segmentation",), **changes):
+        return write(
+            suffix,
+            toy="labels",
+            task="segmentation",
+            results=list(results),
+            input={"height": 24, **changes.pop("input", {})},
+            **changes,
+        )
+
+    return write_labeller
 
 
 @pytest.fixture(scope="session", params=[".tflite", ".onnx"])

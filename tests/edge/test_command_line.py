@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_struct_edge import Detections, load
+from keras_struct_edge import Detections, Segmentation, load
 from keras_struct_edge.cli import main
 from keras_struct_edge.files import atomic, read_image, write_image
 
@@ -75,6 +75,56 @@ def test_a_folder(model, folder, tmp_path, capsys):
     images = json.loads(boxes.read_text())["images"]
     assert [image["file"] for image in images] == [str(folder / "a.png"), str(folder / "b.png")]
     assert "b.png: 1 red, 1 blue" in capsys.readouterr().out
+
+
+def test_label_maps(write_labeller, folder, photo, tmp_path, capsys):
+    model, drawn, labels = write_labeller(), tmp_path / "drawn", tmp_path / "labels"
+    report = tmp_path / "report.json"
+    command(model, folder, "--output", drawn, "--labels", labels, "--json", report)
+    for name, image in (("a.png", photo), ("b.png", photo[::-1])):
+        expected = load(model)(image)
+        np.testing.assert_array_equal(read_image(drawn / name), expected.draw(image))
+        with Image.open(labels / name) as found:
+            np.testing.assert_array_equal(np.asarray(found), expected.labels)
+    found = json.loads(report.read_text())
+    assert Segmentation.from_dict({**found, **found["images"][1]}) == expected
+    assert "b.png: red 94 %, blue 6 %" in capsys.readouterr().out
+    assert command(model, folder / "a.png", "--labels", tmp_path / "a.png") == 0
+    assert (tmp_path / "a.png").read_bytes() == (labels / "a.png").read_bytes()
+    assert re.search(r"  blue +\d\.\d\d %", capsys.readouterr().out)
+
+
+def test_label_maps_of_some_classes(write_labeller, folder, tmp_path):
+    labels = tmp_path / "labels.png"
+
+    def seen(*options, **card):
+        model = write_labeller(**card)
+        assert command(model, folder / "a.png", "--labels", labels, *options) == 0
+        with Image.open(labels) as found:
+            return set(np.unique(np.asarray(found)).tolist())
+
+    assert seen() == {0, 2}
+    assert seen("--classes", "blue,green") == {2, 255}
+    scored = {"results": ["segmentation", "probabilities"]}
+    # black pixels tie at a third; the patches are sure, their blended borders less so
+    assert seen("--min-score", 0.9, **scored) == {0, 2, 255}
+
+
+def test_options_that_a_model_cannot_follow(model, write_labeller, folder, tmp_path, capsys):
+    photo, name = folder / "a.png", tmp_path / "a.png"
+    assert "--labels is for label maps" in usage_error(capsys, model, photo, "--labels", name)
+    labeller = write_labeller()
+    error = usage_error(capsys, labeller, photo, "--min-score", 0.5)
+    assert "--min-score needs a model that gives probabilities" in error
+    error = usage_error(capsys, labeller, photo, "--labels", name, "--output", name)
+    assert "would both write" in error
+    assert "--labels must end in one of .png" in usage_error(
+        capsys, labeller, photo, "--labels", tmp_path / "a.jpg"
+    )
+    assert "--labels needs images" in usage_error(
+        capsys, labeller, tmp_path / "film.mp4", "--labels", name
+    )
+    assert not name.exists()
 
 
 def test_a_bad_image_does_not_lose_the_others(model, folder, tmp_path, capsys):

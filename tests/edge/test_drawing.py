@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_struct_edge import Detections
+from keras_struct_edge import Detections, Segmentation
 from keras_struct_edge.drawing import class_colour
 
 GREY = 90
@@ -117,3 +117,56 @@ def test_the_best_lies_on_top():
 def test_wrong_arguments_are_named(arguments, error, message):
     with pytest.raises(error, match=message):
         one([0, 0, 1, 1]).draw(*arguments)
+
+
+def halves(names=("cat", "dog"), left=0, right=1):
+    labels = np.full((120, 160), left)
+    labels[:, 80:] = right
+    return Segmentation(labels, names)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_an_overlay_blends_the_class_colours(alpha):
+    drawn = halves().draw(blank(), alpha=alpha, legend=False)
+    for x, label in ((20, 0), (140, 1)):
+        expected = (1 - alpha) * GREY + alpha * np.array(class_colour(label))
+        np.testing.assert_allclose(drawn[60, x], expected, atol=1)
+
+
+def test_background_and_pixels_without_class_stay_as_they_are():
+    for found in (halves(("background", "dog")), halves(left=255)):
+        drawn = found.draw(blank(), legend=False)
+        assert (drawn[:, :80] == GREY).all() and (drawn[:, 80:] != GREY).any()
+        # neither has a place in the legend
+        named = (found.draw(blank()) != drawn).any(axis=2)
+        assert 5 < named[:, 0].sum() < 25
+
+
+def test_the_legend_names_the_classes_on_their_colours():
+    drawn, plain = (halves().draw(blank(), 0.0, legend) for legend in (True, False))
+    changed = (drawn != plain).any(axis=2)
+    rows, columns = changed.any(axis=1), changed.any(axis=0)
+    assert rows[:10].all() and not rows[60:].any() and not columns[60:].any()
+    for label in (0, 1):
+        patch = drawn[changed]
+        assert (patch == class_colour(label)).all(axis=1).sum() > 100
+    # no class is named that is not there, and none twice
+    assert (halves(right=0).draw(blank(), 0.0) != plain).any(axis=2).sum() < changed.sum()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300)])
+def test_tiny_label_maps_draw(size):
+    drawn = Segmentation(np.zeros(size, int), ("a rather long name",)).draw(blank(*size))
+    assert drawn.shape == (*size, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((blank(), 1.5), r"`alpha` must be in \[0, 1\].*alpha=1.5"),
+        ((blank(60, 160),), r"`image` must have the label map's size \(120, 160\).*\(60, 160\)"),
+    ],
+)
+def test_wrong_overlays_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        halves().draw(*arguments)

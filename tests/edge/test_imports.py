@@ -100,5 +100,5 @@ def test_the_source_scan_can_fail(tmp_path):
 
 def test_public_names():
     names = {name for name in dir(keras_struct_edge) if name[0] != "_" and name[0].isupper()}
-    assert names == {"ArtefactError", "Detections", "Predictor"}
+    assert names == {"ArtefactError", "Detections", "Predictor", "Segmentation"}
     assert callable(keras_struct_edge.load)

@@ -121,7 +121,7 @@ def test_raw_networks_run_but_do_not_answer(write, photo):
 
 def test_unknown_tasks_are_named(write, photo):
     predictor = load(write(task="poses"))
-    with pytest.raises(ValueError, match=r"`task` must be one of \['detection'\].*task='poses'"):
+    with pytest.raises(ValueError, match=r"must be one of \['detection', .*\].*task='poses'"):
         predictor(photo)
 
 
@@ -146,3 +146,45 @@ def test_a_runtime_that_fails_names_the_file(write, photo, monkeypatch, suffix, 
     monkeypatch.setattr(predictor._runtime, member, Failing())
     with pytest.raises(ArtefactError, match=rf"cannot run .*toy{suffix} \(node 3 failed\)"):
         predictor(photo)
+
+
+def coloured(size):
+    """A photo of `size`: the left quarter red, the rest blue, but green below its middle."""
+    image = np.zeros((*size, 3), np.uint8)
+    image[:, : size[1] // 4, 0] = 200
+    image[:, size[1] // 4 :, 2] = 200
+    image[size[0] // 2 :, size[1] // 4 :, 1] = 250
+    return image
+
+
+@BOTH
+@pytest.mark.parametrize("size", [(48, 96), (24, 33), (12, 15)])
+def test_label_maps_have_the_size_of_the_photo(write_labeller, suffix, size):
+    found = load(write_labeller(suffix))(coloured(size))
+    expected = coloured(size).argmax(axis=-1)
+    assert found.labels.shape == size and found.class_names == ("red", "green", "blue")
+    assert found.probabilities is None
+    # only where the network's coarser pixels straddle a border may labels differ
+    assert (found.labels != expected).mean() < 0.06
+    assert found.labels[-1, -1] == 1 and found.labels[0, 0] == 0 and found.labels[0, -1] == 2
+
+
+@BOTH
+def test_label_maps_of_a_letterbox(write_labeller, suffix):
+    predictor = load(write_labeller(suffix, input={"resize": "letterbox", "pad_value": 0}))
+    photo = coloured((36, 96))  # a third of the size: 12 rows of 24
+    np.testing.assert_array_equal(predictor(photo).labels, photo.argmax(axis=-1))
+
+
+def test_probabilities_are_those_of_the_labels(write_labeller):
+    predictor = load(write_labeller(results=["segmentation", "probabilities"]))
+    photo = coloured((48, 60))
+    found = predictor(photo)
+    assert found.probabilities.shape == (48, 60, 3)
+    np.testing.assert_array_equal(found.probabilities.argmax(axis=-1), found.labels)
+    e = np.exp([4.0, 0.0, 0.0])  # red 200 over 50
+    np.testing.assert_allclose(found.probabilities[0, 0], e / e.sum(), atol=1e-5)
+    batch = predictor.preprocess(photo)
+    assert predictor.postprocess(predictor.run(batch), (48, 60)) == found
+    with pytest.raises(ValueError, match=r"Missing: \['probabilities'\]"):
+        predictor.postprocess({"segmentation": np.zeros((1, 24, 32), int)}, (48, 60))

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_struct_edge.preprocessing import boxes_to_original, placed_size, preprocess, resize
+from keras_struct_edge.preprocessing import (
+    boxes_to_original,
+    labels_to_original,
+    placed_size,
+    preprocess,
+    resize,
+    scores_to_original,
+)
 
 SIZES = [
     ((480, 640), (320, 320)),
@@ -142,3 +149,42 @@ def test_no_boxes():
 def test_wrong_images_are_named(image, error, message):
     with pytest.raises(error, match=message):
         preprocess(image, spec())
+
+
+def letterboxed(labels, size, height=6, width=8):
+    """Put a label map into the corner that a letterboxed image of `size` takes up."""
+    placed = placed_size(*size, spec("letterbox", height, width))
+    assert labels.shape == placed
+    full = np.full((height, width), 9)
+    full[: placed[0], : placed[1]] = labels
+    return full
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 12), st.integers(1, 12))
+def test_labels_go_back_to_the_pixel_under_the_centre(height, width, rows, columns):
+    labels = np.arange(rows * columns).reshape(rows, columns)
+    found = labels_to_original(labels, (height, width), spec("stretch", rows, columns))
+    for y in range(height):
+        for x in range(width):
+            # in whole numbers: (y + 1/2) * rows / height, rounded down
+            source = (2 * y + 1) * rows // (2 * height), (2 * x + 1) * columns // (2 * width)
+            exact = ((2 * y + 1) * rows) % (2 * height) and ((2 * x + 1) * columns) % (2 * width)
+            assert found[y, x] == labels[source] or not exact
+
+
+def test_labels_leave_the_filling_of_a_letterbox_out():
+    labels = np.arange(3 * 8).reshape(3, 8) // 4
+    full = letterboxed(labels, (60, 160))
+    found = labels_to_original(full, (60, 160), spec("letterbox", 6, 8))
+    np.testing.assert_array_equal(found, labels.repeat(20, 0).repeat(20, 1))
+
+
+def test_scores_are_blended_as_tensorflow_does():
+    tf = pytest.importorskip("tensorflow")
+    scores = np.random.default_rng(0).uniform(0, 1, (9, 12, 5)).astype(np.float32)
+    found = scores_to_original(scores, (40, 30), spec("stretch", 9, 12))
+    expected = tf.image.resize(scores, (40, 30), method="bilinear").numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    boxed = scores_to_original(scores, (30, 120), spec("letterbox", 9, 12))
+    expected = tf.image.resize(scores[:3], (30, 120), method="bilinear").numpy()
+    np.testing.assert_allclose(boxed, expected, atol=1e-5)

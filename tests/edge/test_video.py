@@ -38,9 +38,18 @@ def test_frames_are_annotated_in_order(write, film, tmp_path, photo):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["boxes.json", "drawn.mp4", "film.avi"]
 
 
+def test_label_maps_are_laid_over_frames(write_labeller, film, tmp_path):
+    drawn, report = tmp_path / "drawn.avi", tmp_path / "report.json"
+    assert command(write_labeller(), film, "--output", drawn, "--json", report) == 0
+    frames = json.loads(report.read_text())["frames"]
+    assert "blue" not in frames[0]["areas"] and frames[5]["areas"]["blue"]["pixels"] > 300
+    images = list(Video(str(drawn)))
+    assert len(images) == 6 and images[0][60, 12, 0] < images[5][60, 12, 2]
+
+
 def test_frames_can_be_limited(write, film, tmp_path, capsys):
     assert command(write(), film, "--frames", 3) == 0
-    assert "3 frames, 2 detections" in capsys.readouterr().out
+    assert "film.avi: 3 frames" in capsys.readouterr().out
 
 
 def fails(capsys, *arguments):

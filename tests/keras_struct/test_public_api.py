@@ -28,7 +28,7 @@ PUBLIC = {
         *("RunReports", "averaged_weights", "cosine_schedule", "draw_detections", "evaluate"),
         *("predictions", "save_curves", "save_gallery"),
     },
-    "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "load"},
+    "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "Segmentation", "load"},
     "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}
     | {"compare", "export"},
 }
