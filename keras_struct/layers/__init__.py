@@ -1,5 +1,12 @@
 """Keras layers."""
 
 from keras_struct.layers.anchor_decoder import AnchorDecoder as AnchorDecoder
+from keras_struct.layers.bed_of_nails import BedOfNails as BedOfNails
+from keras_struct.layers.bilinear_conv2d_transpose import (
+    BilinearConv2DTranspose as BilinearConv2DTranspose,
+)
 from keras_struct.layers.l2_normalization import L2Normalization as L2Normalization
+from keras_struct.layers.max_unpooling import MaxPoolingWithSwitches as MaxPoolingWithSwitches
+from keras_struct.layers.max_unpooling import MaxUnpooling as MaxUnpooling
 from keras_struct.layers.non_max_suppression import NonMaxSuppression as NonMaxSuppression
+from keras_struct.layers.resize_to import ResizeTo as ResizeTo

@@ -15,7 +15,10 @@ PUBLIC = {
         *("Dataset", "DatasetError", "SSDAugmentation", "coco", "open", "shapes"),
         *("to_network", "to_original", "voc"),
     },
-    "keras_struct.layers": {"AnchorDecoder", "L2Normalization", "NonMaxSuppression"},
+    "keras_struct.layers": {
+        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "L2Normalization"),
+        *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
+    },
     "keras_struct.losses": {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "SmoothL1BoxLoss"),
         "assign_targets",

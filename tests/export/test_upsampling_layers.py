@@ -1,0 +1,100 @@
+"""The upsampling layers in artefacts: the same numbers, in operators that all targets have."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_struct.layers import (
+    BedOfNails,
+    BilinearConv2DTranspose,
+    MaxPoolingWithSwitches,
+    MaxUnpooling,
+    ResizeTo,
+)
+from keras_struct_edge import load
+from keras_struct_export import export
+
+HEIGHT, WIDTH = 21, 30
+
+
+class Network:
+    """All layers one after the other, at sizes that two does not divide."""
+
+    def __init__(self):
+        keras.utils.set_random_seed(0)
+        images = keras.Input((HEIGHT, WIDTH, 3), name="images")
+        x = layers.Rescaling(1 / 255)(images)
+        values, positions = MaxPoolingWithSwitches()(x)
+        coarse, places = MaxPoolingWithSwitches(3)(layers.Conv2D(4, 3, padding="same")(values))
+        unpooled = MaxUnpooling(3)(coarse, places, values)
+        learned = BilinearConv2DTranspose(3)(layers.Conv2D(3, 1)(coarse), values)
+        outputs = {
+            "unpooled": MaxUnpooling()(layers.Conv2D(3, 3, padding="same")(unpooled), positions, x),
+            "nails": BedOfNails()(learned, x),
+            "learned": BilinearConv2DTranspose(2)(learned, x),
+            "fixed": BilinearConv2DTranspose(2, learned=False)(learned, x),
+            "nearest": ResizeTo("nearest")(coarse, x),
+            "bilinear": ResizeTo("bilinear")(coarse, x),
+        }
+        self.network = keras.Model(images, outputs)
+
+    def __call__(self, images, training=False):
+        return self.network(images, training=training)
+
+    def _flatten_layers(self, **options):
+        return self.network._flatten_layers(**options)
+
+    @property
+    def layers(self):
+        return self.network.layers
+
+    def card(self):
+        pixels = {"channels": 3, "layout": "NHWC", "dtype": "float32", "range": [0, 255]}
+        return {
+            "format": "keras_struct",
+            "card_version": 1,
+            "task": "raw",
+            "model": "Upsampling",
+            "class_names": [],
+            "input": {
+                **{"name": "images", "height": HEIGHT, "width": WIDTH},
+                **{"resize": "stretch", "pad_value": 114, **pixels},
+            },
+            "results": ["unpooled"],
+        }
+
+
+@pytest.fixture(scope="module")
+def network():
+    return Network()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 4, (3, HEIGHT, WIDTH, 3)).astype("float32") * 60
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+@pytest.mark.parametrize("batch_size", [1, None])
+def test_artefacts_give_the_numbers_of_keras(network, images, tmp_path, suffix, batch_size):
+    path = tmp_path / f"a{suffix}"
+    options = {"batch_size": batch_size, "samples": images, "decoder": False, "progress": None}
+    export(network, path, **options)
+    count = batch_size or 3
+    results = load(path).run(images[:count])
+    for name, value in network(images[:count]).items():
+        # measured: 3e-7
+        np.testing.assert_allclose(results[name], np.asarray(value), atol=2e-6, err_msg=name)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed"
+)
+@pytest.mark.parametrize("batch_size", [1, None])
+def test_tensorrt_builds_an_engine(network, images, tmp_path, batch_size):
+    options = {"batch_size": batch_size, "samples": images, "decoder": False, "progress": None}
+    report = export(network, tmp_path / "a.engine", **options)
+    assert report.size > 10_000
