@@ -39,7 +39,7 @@ def evaluate_once(count: int) -> dict:
     model = ks.models.SSD(
         "mobilenet_v1_025", len(data.class_names), 96, class_names=data.class_names
     )
-    detector = ks.training.Detector(model)
+    detector = ks.training.BatchPredictor(model)
     # graphs, pools and lazy imports are there for any number of images
     ks.training.evaluate(detector, data.subset(range(WARM_IMAGES)))
     start, detections = time.perf_counter(), 0

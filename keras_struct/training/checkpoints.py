@@ -7,6 +7,7 @@ import keras
 
 from keras_struct.training.averaging import averaged_weights
 from keras_struct.training.files import replacing
+from keras_struct.training.tasks import task_of
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -18,19 +19,24 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         folder: where the files go.
-        monitor: name in the logs, higher is better.
+        monitor: name in the logs, higher is better; None for the headline of the model's task,
+            "val_mAP" or "val_mIoU".
         writes: bool, False on all but one worker of a training on several machines.
 
     Attributes:
         best: {"epoch": int, "value": float} of the best epoch so far (from 0), or None.
     """
 
-    def __init__(self, folder: str | Path, monitor: str = "val_mAP", writes: bool = True) -> None:
+    def __init__(self, folder: str | Path, monitor: str | None = None, writes: bool = True) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.monitor = monitor
         self.writes = writes
         self.best: dict[str, Any] | None = None
+
+    def on_train_begin(self, logs=None):
+        if self.monitor is None:
+            self.monitor = f"val_{task_of(self.model.card()['task']).headline}"
 
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self.monitor)

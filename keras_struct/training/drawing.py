@@ -1,4 +1,4 @@
-"""Boxes with names on a picture."""
+"""Boxes with names, and label maps, on a picture."""
 
 import colorsys
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _TRUTH = (255, 255, 255)
+_IGNORED = 255
 
 
 def draw_detections(
@@ -30,8 +31,8 @@ def draw_detections(
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.fromarray(image)
-    size = [max(1, int(side * scale)) for side in picture.size]
-    picture = picture.resize(size) if scale != 1.0 else picture
+    size = _scaled(picture.size, scale)
+    picture = picture.resize(size)
     draw = ImageDraw.Draw(picture)
     width = max(1, round(max(size) / 250))
     font = ImageFont.load_default(size=max(9, max(size) / 45))
@@ -50,6 +51,33 @@ def draw_detections(
     return np.asarray(picture)
 
 
+def draw_label_maps(
+    image: np.ndarray, label_maps: Sequence[np.ndarray], scale: float = 1.0, opacity: float = 0.6
+) -> np.ndarray:
+    """Draw label maps over copies of a picture, side by side.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        label_maps: (H, W) int each; 255, ignored, lets the picture show.
+        scale: float > 0, size of each picture over that of the image.
+        opacity: float in [0, 1], of the colours.
+
+    Returns:
+        (int(H * scale), len(label_maps) * int(W * scale), 3) uint8 RGB.
+    """
+    from PIL import Image
+
+    palette = np.array([class_color(label) for label in range(256)], np.float32)
+    pictures = []
+    for labels in label_maps:
+        labels = np.asarray(labels)
+        share = np.where(labels == _IGNORED, 0.0, opacity)[..., None].astype(np.float32)
+        mixed = image * (1.0 - share) + palette[labels] * share
+        picture = Image.fromarray(np.round(mixed).astype(np.uint8))
+        pictures.append(np.asarray(picture.resize(_scaled(picture.size, scale))))
+    return np.concatenate(pictures, axis=1)
+
+
 def class_color(label: int) -> tuple[int, int, int]:
     """A bright colour for a class; neighbours in the list differ most (golden-angle hues)."""
     rgb = colorsys.hsv_to_rgb((0.33 + label * 0.618034) % 1.0, 0.65, 1.0)
@@ -60,3 +88,7 @@ def _corners(box: np.ndarray) -> tuple[float, float, float, float]:
     """Pillow wants x1 <= x2 and y1 <= y2, which a box of a broken model need not keep."""
     left, top, right, bottom = np.nan_to_num(box).tolist()
     return left, top, max(left, right), max(top, bottom)
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    return tuple(max(1, int(side * scale)) for side in size)

@@ -1,13 +1,13 @@
 """How good a model or an artefact is on a data set, in the pixels of the original images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_struct.metrics import DetectionMetrics
-from keras_struct.training.detector import Detector, check_class_names
+from keras_struct.training.batch_predictor import BatchPredictor, check_class_names
+from keras_struct.training.tasks import task_of
 
 Progress = Callable[[int, int], None]
 
@@ -17,108 +17,129 @@ def evaluate(
     dataset: Any,
     batch_size: int = 8,
     progress: Progress | None = None,
-    image_size: int | None = None,
-    resize: str | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
-    """COCO and PASCAL VOC numbers of detections on a data set.
+    """The numbers of a model's task on a data set.
 
-    Images pass through one batch at a time; what stays in memory is a few numbers per box.
+    Images pass through one batch at a time; what stays in memory is a few numbers per box, or a
+    table of classes by classes.
 
     Args:
-        model: a model with `with_decoder()`, a `Detector`, or any function of images
-            (B, S, S, 3) float32 0..255 that gives {"boxes", "scores", "labels"} in pixels of these
-            images (label -1 pads).
-        dataset: a `keras_struct.data` dataset with boxes.
+        model: a model with `with_decoder()`, a `BatchPredictor`, or any function of images
+            (B, H, W, 3) float32 0..255 that gives the results of its task in pixels of these
+            images: {"boxes", "scores", "labels"} (label -1 pads) or {"segmentation"}.
+        dataset: a `keras_struct.data` dataset with boxes, or with label maps.
         batch_size: int, images at a time; the last batch is filled up with zeros.
         progress: function of (images done, images in all), or None.
-        image_size: int, S, for a plain function; others know theirs.
-        resize: "stretch" or "letterbox", for a plain function; others know theirs.
+        **options: `task`, `image_size` and `resize` of a plain function, or `scales` and `flip`
+            for a model of label maps; see `predictions`.
 
     Returns:
-        The dict of `DetectionMetrics.result()`.
+        The dict of `DetectionMetrics.result()` or `SegmentationMetrics.result()`.
 
     Raises:
         ValueError: if model and data have different classes, or a function comes without
-            `image_size` and `resize`.
+            `task`, `image_size` and `resize`.
     """
-    metrics = DetectionMetrics(dataset.class_names)
-    for index, annotation, result in predictions(
-        model, dataset, batch_size, image_size=image_size, resize=resize
-    ):
-        metrics.update(index, annotation, result)
+    model = as_function(model, **options)
+    task = task_of(model.task)
+    numbers = task.metrics(dataset.class_names)
+    for index, _, result in predictions(model, dataset, batch_size):
+        task.update(numbers, dataset, index, result)
         if progress is not None:
-            progress(len(metrics), len(dataset))
-    return metrics.result()
+            progress(index + 1, len(dataset))
+    return numbers.result()
 
 
 def predictions(
     model: keras.Model | Callable[[np.ndarray], dict],
     dataset: Any,
     batch_size: int = 8,
-    image_size: int | None = None,
-    resize: str | None = None,
+    **options: Any,
 ) -> Iterator[tuple[int, dict, dict[str, np.ndarray]]]:
-    """Detections for all images of a data set, in its order.
+    """Results for all images of a data set, in its order.
 
     Args:
         model: as for `evaluate`.
         dataset: a `keras_struct.data` dataset.
         batch_size: int, images at a time.
-        image_size: as for `evaluate`.
-        resize: as for `evaluate`.
+        **options: for a plain function `task` ("detection" or "segmentation"), `image_size` (int
+            or (height, width) of the images) and `resize` ("stretch" or "letterbox"), unless they
+            are attributes of it. For a model of label maps `scales` and `flip`, see
+            `averaged_over_scales`.
 
     Yields:
-        (index, `dataset.annotation(index)`, {"boxes" (K, 4) xyxy original pixels, "scores",
-        "labels" (K,)}), padding dropped.
+        (index, `dataset.annotation(index)`, result) in original pixels: {"boxes" (K, 4) xyxy,
+        "scores", "labels" (K,)}, padding dropped, or {"segmentation" (H, W)}.
 
     Raises:
         ValueError: as for `evaluate`.
     """
-    if hasattr(model, "with_decoder"):
-        model = Detector(model)
-    image_size = image_size or getattr(model, "image_size", None)
-    resize = resize or getattr(model, "resize", None)
-    if not callable(model) or image_size is None or resize is None:
-        raise ValueError(
-            "`model` must have `with_decoder()`, or be a function and come with `image_size` and "
-            f"`resize`. Received: model={model!r}, image_size={image_size!r}, resize={resize!r}."
-        )
+    model = as_function(model, **options)
+    task = task_of(model.task)
     check_class_names(getattr(model, "class_names", dataset.class_names), dataset.class_names)
     index = 0
     for images, _ in dataset.batches(
-        batch_size, image_size, augment=False, shuffle=False, resize=resize, epochs=1
+        batch_size,
+        model.image_size,
+        augment=False,
+        shuffle=False,
+        resize=model.resize,
+        epochs=1,
+        fields=(task.field,),
     ):
         images = np.asarray(images)
         missing = np.zeros((batch_size - len(images), *images.shape[1:]), images.dtype)
         results = model(np.concatenate([images, missing]))
-        results = {name: np.asarray(results[name]) for name in ("boxes", "scores", "labels")}
+        results = {name: np.asarray(results[name]) for name in task.results}
         for row in range(len(images)):
             annotation = dataset.annotation(index)
+            size = (annotation["height"], annotation["width"])
             result = {name: value[row] for name, value in results.items()}
-            yield index, annotation, to_original(result, annotation, image_size, resize)
+            yield index, annotation, task.to_original(result, size, model.image_size, model.resize)
             index += 1
 
 
-def to_original(
-    result: dict[str, np.ndarray], annotation: dict, image_size: int, resize: str
-) -> dict[str, np.ndarray]:
-    """Bring the detections of one image to its original pixels and drop the padding.
+class _Function:
+    """A plain function with what it takes to call it."""
 
-    Args:
-        result: "boxes" (K, 4) xyxy pixels of the network input, "scores", "labels" (K,).
-        annotation: "height" and "width" of the original image.
-        image_size: int, pixels of the square network input.
-        resize: "stretch" or "letterbox".
+    def __init__(self, function: Any, **known: Any) -> None:
+        self._function = function
+        for name, value in known.items():
+            value = getattr(function, name, None) if value is None else value
+            if value is None or not callable(function):
+                raise ValueError(
+                    "`model` must have `with_decoder()`, or be a function and come with `task`, "
+                    f"`image_size` and `resize`. Received: model={function!r}, {known}."
+                )
+            setattr(self, name, value)
+        if hasattr(function, "class_names"):
+            self.class_names = function.class_names
 
-    Returns:
-        The same fields, boxes clipped to the image.
-    """
-    from keras_struct.data import resize as geometry  # needs TensorFlow: not for every backend
+    def __call__(self, images: np.ndarray) -> dict:
+        return self._function(images)
 
-    size = (annotation["height"], annotation["width"])
-    keep = result["labels"] >= 0
-    return {
-        "boxes": geometry.to_original(result["boxes"][keep], size, image_size, resize),
-        "scores": result["scores"][keep],
-        "labels": result["labels"][keep],
-    }
+
+def as_function(
+    model: Any,
+    *,
+    task: str | None = None,
+    image_size: Any = None,
+    resize: str | None = None,
+    scales: Sequence[float] | None = None,
+    flip: bool = False,
+) -> Any:
+    """The model as a function that knows its task, its size and how images come to it."""
+    if hasattr(model, "with_decoder"):
+        if any(value is not None for value in (task, image_size, resize)):
+            raise ValueError(
+                "`task`, `image_size` and `resize` must come with a plain function; a model knows "
+                f"its own. Received: {task!r}, {image_size!r}, {resize!r}. Leave them out."
+            )
+        return BatchPredictor(model, scales, flip)
+    if scales is not None or flip:
+        raise ValueError(
+            "`scales` and `flip` must come with a Keras model, whose size can change. "
+            f"Received: model={model!r}, scales={scales!r}, flip={flip!r}."
+        )
+    return _Function(model, task=task, image_size=image_size, resize=resize)

@@ -1,13 +1,13 @@
-"""One picture of many: images of a data set with true and predicted boxes."""
+"""One picture of many: images of a data set with what is true and what was predicted."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_struct.training.drawing import draw_detections
-from keras_struct.training.evaluation import predictions
+from keras_struct.training.evaluation import as_function, predictions
 from keras_struct.training.files import replacing
+from keras_struct.training.tasks import task_of
 
 _GAP = 6
 _BACKGROUND = 32
@@ -18,37 +18,43 @@ def save_gallery(
     model: Any,
     dataset: Any,
     count: int = 12,
-    min_score: float = 0.3,
     tile: int = 320,
     batch_size: int = 8,
+    **drawing: Any,
 ) -> None:
-    """Write a PNG of images spread evenly over a data set: white true boxes, coloured found ones.
+    """Write a PNG of images spread evenly over a data set, with truth and prediction.
+
+    Detections are coloured over white true boxes; label maps lie beside each other, the true one
+    on the left.
 
     Args:
         path: the PNG.
         model: as for `evaluate`.
-        dataset: a `keras_struct.data` dataset with boxes.
+        dataset: a `keras_struct.data` dataset with boxes or label maps.
         count: int, images at most.
-        min_score: float in [0, 1], detections below it are left out.
         tile: int, pixels of the longer side of one image.
         batch_size: int, images at a time.
+        **drawing: `min_score` (0.3), below which detections are left out; or `opacity` (0.6) of
+            label maps.
     """
     from PIL import Image
 
     count = min(count, len(dataset))
     chosen = dataset.subset(np.linspace(0, len(dataset) - 1, count).astype(int).tolist())
+    model = as_function(model)
+    task = task_of(model.task)
     tiles = []
     for index, annotation, result in predictions(model, chosen, batch_size):
-        image = np.asarray(chosen[index]["images"])
-        shown = {name: value[result["scores"] >= min_score] for name, value in result.items()}
-        scale = tile / max(image.shape[:2])
-        tiles.append(draw_detections(image, shown, chosen.class_names, annotation, scale))
+        sample = chosen.read(index, (task.field,))
+        scale = tile / max(annotation["height"], annotation["width"])
+        tiles.append(task.picture(sample, result, chosen.class_names, scale, **drawing))
     with replacing(path) as temporary:
-        Image.fromarray(_grid(tiles, tile)).save(temporary)
+        Image.fromarray(_grid(tiles)).save(temporary)
 
 
-def _grid(tiles: list[np.ndarray], tile: int) -> np.ndarray:
+def _grid(tiles: list[np.ndarray]) -> np.ndarray:
     columns = max(1, int(np.ceil(np.sqrt(len(tiles)))))
+    tile = max(picture.shape[1] for picture in tiles)
     width = columns * (tile + _GAP) + _GAP
     rows = [np.full((_GAP, width, 3), _BACKGROUND, np.uint8)]
     for start in range(0, len(tiles), columns):

@@ -8,10 +8,10 @@ import keras
 
 from keras_struct.training.averaging import averaged_weights
 from keras_struct.training.curves import save_curves, save_history
-from keras_struct.training.detection_evaluation import DetectionEvaluation
 from keras_struct.training.files import replacing
 from keras_struct.training.gallery import save_gallery
 from keras_struct.training.resume import ExactResume
+from keras_struct.training.validation import Evaluation
 
 
 class RunReports(keras.callbacks.Callback):
@@ -31,7 +31,7 @@ class RunReports(keras.callbacks.Callback):
         self,
         folder: str | Path,
         resume: ExactResume,
-        evaluation: DetectionEvaluation,
+        evaluation: Evaluation,
         gallery_images: int = 12,
     ) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class RunReports(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         save_history(self.resume.history, self.folder / "history.csv")
         save_curves(self.resume.history, self.folder / "curves.png")
-        if "val_mAP" not in (logs or {}):
+        if self.evaluation.headline not in (logs or {}):
             return
         _save_json(self.evaluation.result, self.folder / "metrics.json")
         if self.gallery_images:
             with averaged_weights(self.model):
                 save_gallery(
                     self.folder / "gallery.png",
-                    self.evaluation.detector,
+                    self.evaluation.predictor,
                     self.evaluation.dataset,
                     self.gallery_images,
                     batch_size=self.evaluation.batch_size,

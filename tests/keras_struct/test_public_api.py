@@ -12,8 +12,8 @@ PUBLIC = {
     },
     "keras_struct.backbones": {"create", "names"},
     "keras_struct.data": {
-        *("Dataset", "DatasetError", "SSDAugmentation", "coco", "open", "shapes"),
-        *("to_network", "to_original", "voc"),
+        *("Dataset", "DatasetError", "SSDAugmentation", "coco", "label_map_to_original", "open"),
+        *("shapes", "to_network", "to_original", "voc"),
     },
     "keras_struct.layers": {
         *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "L2Normalization"),
@@ -27,9 +27,10 @@ PUBLIC = {
     "keras_struct.models": {"SSD", "create", "fit_default_boxes", "names"},
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
-        *("Checkpoints", "DetectionEvaluation", "Detector", "EarlyStopping", "ExactResume"),
-        *("RunReports", "averaged_weights", "cosine_schedule", "draw_detections", "evaluate"),
-        *("predictions", "save_curves", "save_gallery"),
+        *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),
+        *("RunReports", "averaged_over_scales", "averaged_weights", "cosine_schedule"),
+        *("draw_detections", "draw_label_maps", "evaluate", "predictions", "save_curves"),
+        "save_gallery",
     },
     "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "Segmentation", "load"},
     "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}

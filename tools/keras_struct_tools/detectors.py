@@ -29,6 +29,7 @@ class ArtefactDetector:
                 f"{path}: `task` must be 'detection'. Received: {card['task']!r}. Export the model "
                 "with its decoder."
             )
+        self.task = card["task"]
         self.image_size = card["input"]["height"]
         self.resize = card["input"]["resize"]
         self.class_names = tuple(card["class_names"])
@@ -47,14 +48,14 @@ class KerasRuntime:
     """
 
     def __init__(self, path: Path) -> None:
-        from keras_struct.training import Detector
+        from keras_struct.training import BatchPredictor
 
         model = load_keras(path)
         self.card = {**model.card(), "batch_size": None, "target": "keras", "precision": "float32"}
         shape = (None, model.image_size, model.image_size, 3)
         self.inputs = {self.card["input"]["name"]: shape}
         self.outputs = tuple(self.card["results"])
-        self._detector = Detector(model)
+        self._detector = BatchPredictor(model)
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on (B, S, S, 3) float32."""

@@ -20,7 +20,7 @@ def callbacks(options: Any, folder: RunFolder, val: Any, chief: bool) -> tuple[l
 
     from keras_struct import training
 
-    evaluation = training.DetectionEvaluation(
+    evaluation = training.Evaluation(
         val, min(options.batch_size, 8, len(val)), options.evaluate_every
     )
     keep = training.Checkpoints(folder.path, writes=chief)

@@ -105,7 +105,7 @@ def build_model(options: Any, class_names: tuple[str, ...], boxes: Any, continue
 def _load(options: Any, class_names: tuple[str, ...]) -> Any:
     import keras
 
-    from keras_struct.training.detector import check_class_names
+    from keras_struct.training.batch_predictor import check_class_names
 
     model = keras.saving.load_model(model_file(options.model), compile=False)
     check_class_names(model.class_names, class_names)

@@ -15,6 +15,8 @@ def shapes():
 class Oracle:
     """Answers with the true boxes, in pixels of the network input, batch after batch."""
 
+    task = "detection"
+
     def __init__(self, dataset, image_size, resize, padding=7):
         self.image_size, self.resize, self.padding = image_size, resize, padding
         self.dataset, self.index, self.batch_sizes = dataset, 0, []
@@ -51,6 +53,9 @@ class Constant(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return keras.ops.mean(keras.ops.square(y_pred - 3.0))
+
+    def card(self):
+        return {"task": "detection"}
 
     def with_decoder(self):
         size = keras.ops.reshape(keras.ops.abs(self.output), (-1, 1, 1)) + 8.0

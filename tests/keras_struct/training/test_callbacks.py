@@ -10,8 +10,8 @@ from PIL import Image
 
 from keras_struct.training import (
     Checkpoints,
-    DetectionEvaluation,
     EarlyStopping,
+    Evaluation,
     ExactResume,
     RunReports,
     evaluate,
@@ -39,7 +39,7 @@ def fit(model, callbacks, epochs):
 
 def test_numbers_reach_the_logs_every_few_epochs_and_at_the_end(shapes, constant):
     seen = Seen()
-    fit(constant, [DetectionEvaluation(shapes, batch_size=2, every=2), seen], epochs=5)
+    fit(constant, [Evaluation(shapes, batch_size=2, every=2), seen], epochs=5)
     assert ["val_mAP" in logs for logs in seen.logs] == [False, True, False, True, True]
     last = seen.logs[-1]
     expected = evaluate(constant, shapes, 2)  # fit ends with the averaged weights in the model
@@ -52,7 +52,7 @@ def test_numbers_reach_the_logs_every_few_epochs_and_at_the_end(shapes, constant
 def test_every_must_be_positive(shapes):
     for every in (0, 1.5):
         with pytest.raises(ValueError, match="`every` must be a positive integer"):
-            DetectionEvaluation(shapes, every=every)
+            Evaluation(shapes, every=every)
 
 
 class Give(keras.callbacks.Callback):
@@ -89,7 +89,7 @@ def test_best_and_last_model_hold_the_averages(tmp_path):
             average = [v for v in optimizer.variables if v.name == f"{path}_average"]
             self.kernels.append(average[0].numpy())
 
-    averages, keep = Averages(), Checkpoints(tmp_path)
+    averages, keep = Averages(), Checkpoints(tmp_path, "val_mAP")
     model = fit_dense([Give([0.1, 0.5, None, 0.4]), averages, keep], 4)
     assert keep.best == {"epoch": 1, "value": 0.5}
     for name, epoch in (("model.keras", 1), ("last.keras", 3)):
@@ -107,7 +107,7 @@ def test_stopping_counts_evaluations_only(recwarn):
 
 
 def test_reports_of_a_run(tmp_path, shapes, constant):
-    evaluation = DetectionEvaluation(shapes, 2, every=2)
+    evaluation = Evaluation(shapes, 2, every=2)
     resume = ExactResume(tmp_path / "state.npz")
     fit(constant, [evaluation, resume, RunReports(tmp_path, resume, evaluation, 4)], epochs=3)
     with open(tmp_path / "history.csv", newline="") as file:

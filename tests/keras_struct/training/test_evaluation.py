@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_struct.training import Detector, evaluate, predictions
+from keras_struct.training import BatchPredictor, evaluate, predictions
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
@@ -27,9 +27,11 @@ def test_predictions_are_in_original_pixels_and_order(shapes, oracle):
 def test_a_plain_function_needs_size_and_resize(shapes, oracle):
     model = oracle(shapes, 32, "stretch")
     plain = lambda images: model(images)  # noqa: E731
-    assert evaluate(plain, shapes, 5, image_size=32, resize="stretch")["mAP"] == 1.0
-    with pytest.raises(ValueError, match="come with `image_size` and `resize`"):
-        evaluate(plain, shapes)
+    known = {"task": "detection", "image_size": 32, "resize": "stretch"}
+    assert evaluate(plain, shapes, 5, **known)["mAP"] == 1.0
+    for missing in known:
+        with pytest.raises(ValueError, match="come with `task`, `image_size` and `resize`"):
+            evaluate(plain, shapes, **{**known, missing: None})
 
 
 def test_other_classes_are_an_error(shapes, constant):
@@ -38,9 +40,9 @@ def test_other_classes_are_an_error(shapes, constant):
         evaluate(constant, shapes)
 
 
-def test_detector_follows_the_weights(shapes, constant):
-    detector = Detector(constant)
+def test_predictor_follows_the_weights(shapes, constant):
+    predictor = BatchPredictor(constant)
     images = np.full((1, 32, 32, 3), 255.0, np.float32)
     for value in (0.0, 5.0):
         constant.get_layer("dense").set_weights([np.zeros((3, 1)), np.array([value])])
-        assert np.asarray(detector(images)["boxes"])[0, 0, 2] == 8.0 + value
+        assert np.asarray(predictor(images)["boxes"])[0, 0, 2] == 8.0 + value

@@ -60,7 +60,7 @@ def data(first):
 def train(folder, stop_at=None, patience=9, seed=0):
     keras.utils.set_random_seed(seed)
     model = make_model()
-    keep = Checkpoints(folder)
+    keep = Checkpoints(folder, "val_mAP")
     stopping = EarlyStopping("val_mAP", patience=patience, mode="max")
     resume = ExactResume(folder / "state.npz", [keep, stopping])
     first = resume.restore(model)
@@ -160,7 +160,10 @@ def test_another_model_or_version_is_an_error(whole, tmp_path):
 
 def test_a_worker_that_does_not_write_leaves_no_file(tmp_path):
     model = make_model()
-    callbacks = [Checkpoints(tmp_path, writes=False), ExactResume(tmp_path / "s.npz", writes=False)]
+    callbacks = [
+        Checkpoints(tmp_path, "val_mAP", writes=False),
+        ExactResume(tmp_path / "s.npz", writes=False),
+    ]
     model.fit(data(0), epochs=1, steps_per_epoch=1, callbacks=callbacks, verbose=0, shuffle=False)
     assert not list(tmp_path.iterdir())
     shutil.rmtree(tmp_path)

@@ -1,30 +1,33 @@
-"""Validation by average precision, while a model trains."""
+"""Validation while a model trains."""
 
 from typing import Any
 
 import keras
 
 from keras_struct.training.averaging import averaged_weights
-from keras_struct.training.detector import Detector
+from keras_struct.training.batch_predictor import BatchPredictor
 from keras_struct.training.evaluation import Progress, evaluate
+from keras_struct.training.tasks import task_of
 
 
-class DetectionEvaluation(keras.callbacks.Callback):
-    """Puts COCO and PASCAL VOC numbers of a data set into the logs at the end of an epoch.
+class Evaluation(keras.callbacks.Callback):
+    """Puts the numbers of the model's task on a data set into the logs at the end of an epoch.
 
-    The names are those of `DetectionMetrics` behind "val_": "val_mAP", "val_mAP_50",
-    "val_voc12_mAP", ... Place it before the callbacks that look at them (checkpoints, early
-    stopping, TensorBoard). With `use_ema=True` in the optimizer it measures the averaged weights.
+    The names are those of `DetectionMetrics` or `SegmentationMetrics` behind "val_": "val_mAP",
+    "val_voc12_mAP", ..., or "val_mIoU", "val_boundary_F", ... Place it before the callbacks that
+    look at them (checkpoints, early stopping, TensorBoard). With `use_ema=True` in the optimizer
+    it measures the averaged weights.
 
     Args:
-        dataset: a `keras_struct.data` dataset with boxes.
+        dataset: a `keras_struct.data` dataset with boxes or label maps.
         batch_size: int, images at a time.
         every: int, epochs between evaluations; the last epoch is always evaluated.
         progress: function of (images done, images in all), or None.
 
     Attributes:
         result: the whole dict of the last evaluation, with the numbers by class.
-        detector: the `Detector` of the model in training.
+        headline: name of the task's first number in the logs, "val_mAP" or "val_mIoU".
+        predictor: the `BatchPredictor` of the model in training.
 
     Raises:
         ValueError: if `every` is not a positive integer.
@@ -34,7 +37,7 @@ class DetectionEvaluation(keras.callbacks.Callback):
             train.batches(16, 320, augment=True),
             epochs=60,
             callbacks=[
-                DetectionEvaluation(val),
+                Evaluation(val),
                 EarlyStopping("val_mAP", patience=10, mode="max"),
             ],
         )
@@ -51,17 +54,19 @@ class DetectionEvaluation(keras.callbacks.Callback):
         self.every = every
         self.progress = progress
         self.result = {}
-        self.detector = None
+        self.headline = None
+        self.predictor = None
 
     def on_train_begin(self, logs=None):
-        self.detector = Detector(self.model)
+        self.predictor = BatchPredictor(self.model)
+        self.headline = f"val_{task_of(self.predictor.task).headline}"
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == self.params.get("epochs")
         if (epoch + 1) % self.every and not last:
             return
         with averaged_weights(self.model):
-            self.result = evaluate(self.detector, self.dataset, self.batch_size, self.progress)
+            self.result = evaluate(self.predictor, self.dataset, self.batch_size, self.progress)
         if logs is not None:
             logs.update({f"val_{k}": v for k, v in self.result.items() if k != "per_class"})
 

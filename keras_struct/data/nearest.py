@@ -1,0 +1,39 @@
+"""Label maps back from the network input to the original image, by the nearest pixel."""
+
+import numpy as np
+
+from keras_struct.data.resize import content_size
+
+
+def label_map_to_original(
+    label_map, size: tuple[int, int], image_size: int | tuple[int, int], resize: str
+) -> np.ndarray:
+    """Bring a label map of the network input to the pixels of the original image.
+
+    Every original pixel takes the label at its centre; letterbox filling is left out.
+
+    Args:
+        label_map: (h, w, ...), at the network input's size.
+        size: (height, width) of the original image, pixels.
+        image_size: int or (height, width) of the network input, pixels.
+        resize: "stretch" or "letterbox".
+
+    Returns:
+        (height, width, ...) of the same dtype.
+
+    Raises:
+        ValueError: where `resize` is unknown, or the label map is not of `image_size`.
+    """
+    label_map = np.asarray(label_map)
+    sides = tuple(image_size) if np.ndim(image_size) else (image_size, image_size)
+    if label_map.shape[:2] != sides:
+        raise ValueError(
+            f"`label_map` must be of image_size={sides}. Received: shape {label_map.shape}."
+        )
+    content = content_size(size[0], size[1], image_size, resize)
+    rows, columns = (
+        # whole numbers: exact, and the inverse of how label maps are scaled on the way there
+        ((2 * np.arange(original) + 1) * inside) // (2 * original)
+        for original, inside in zip(size, content, strict=True)
+    )
+    return label_map[rows[:, None], columns]

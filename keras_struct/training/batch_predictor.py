@@ -1,0 +1,67 @@
+"""A model as a function from a batch of images to results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_struct.training.scales import averaged_over_scales
+
+
+class BatchPredictor:
+    """Compiles `model.with_decoder()` once; it follows the weights of the model.
+
+    Args:
+        model: a model with `with_decoder()`, `card()`, `image_size`, `resize` and `class_names`.
+        scales: sizes of the images over `image_size` to average over, for label maps; None for
+            the model as it is. See `averaged_over_scales`.
+        flip: bool, average over mirrored images as well.
+
+    Attributes:
+        task: of the model, a name of `keras_struct.training.tasks.TASKS`.
+
+    Call arguments:
+        images: (B, H, W, 3) float32, RGB, 0..255. Another B compiles again.
+
+    Returns:
+        The dict of results that the decoder gives.
+
+    Raises:
+        ValueError: if `scales` or `flip` do not suit the model.
+    """
+
+    def __init__(
+        self, model: keras.Model, scales: Sequence[float] | None = None, flip: bool = False
+    ) -> None:
+        self.task = model.card()["task"]
+        self.image_size = model.image_size
+        self.resize = model.resize
+        self.class_names = tuple(model.class_names)
+        plain = scales is None and not flip
+        self._predict = _compiled(
+            model.with_decoder() if plain else averaged_over_scales(model, scales or (1.0,), flip)
+        )
+
+    def __call__(self, images: np.ndarray) -> dict:
+        return self._predict(images)
+
+
+def check_class_names(model_names: Any, data_names: Any) -> None:
+    """Raise a ValueError that shows both lists if a model was made for other classes."""
+    model_names, data_names = list(model_names), list(data_names)
+    if model_names != data_names:
+        raise ValueError(
+            "The model and the data must have the same classes. Received: model with "
+            f"{len(model_names)} {model_names[:20]}, data with {len(data_names)} "
+            f"{data_names[:20]}. Use the data the model was trained for."
+        )
+
+
+def _compiled(decoded: keras.Model) -> Any:
+    """`predict_on_batch` would hand the whole batch to every replica of a strategy."""
+    if keras.backend.backend() != "tensorflow":
+        return decoded.predict_on_batch
+    import tensorflow as tf
+
+    return tf.function(lambda images: decoded(images, training=False))
