@@ -6,37 +6,40 @@ import numpy as np
 from keras_struct.backbones.pixels import scale_pixels
 
 
-def reduced_vgg16(images, weights=None):
-    """Levels of the "reduced" VGG16: P3 = conv4_3, P4 = fc7.
+def reduced_vgg16(images, weights=None, output_stride=16):
+    """Levels of the "reduced" VGG16: P1 = conv2_2, P2 = conv3_3, P3 = conv4_3, P4 = fc7.
 
     pool5 is 3x3 at stride 1, fc6 is a 3x3 convolution with 1024 channels and dilation 6, fc7 is
-    1x1. Pooling rounds up, as Caffe's does: 300 pixels give 38 x 38 at conv4_3.
+    1x1. Pooling rounds up, as Caffe's does: 300 pixels give 38 x 38 at conv4_3. At output stride 8
+    pool4 is as pool5, conv5 has dilation 2 and fc6 12: DeepLab's LargeFOV.
 
     Args:
-        images: Keras tensor (B, S, S, 3), RGB in 0..255.
+        images: Keras tensor (B, H, W, 3), RGB in 0..255.
         weights: None, "imagenet", or the path of a `keras.applications.VGG16` weights file. With
             the fully connected layers in it, fc6 and fc7 are sub-sampled from them.
+        output_stride: 16 or 8, of P4.
 
     Returns:
-        {"P3": (B, S/8, S/8, 512), "P4": (B, S/16, S/16, 1024)} Keras tensors.
+        {"P1": (B, H/2, W/2, 128), "P2": (B, H/4, W/4, 256), "P3": (B, H/8, W/8, 512),
+        "P4": (B, H/16, W/16, 1024)} Keras tensors.
 
     Source: Liu et al. 2016, arXiv:1512.02325, section 3; Chen et al. 2015, arXiv:1412.7062.
     """
     vgg = _load_vgg(weights)
     x = scale_pixels(images, "caffe")
-    levels = {}
+    levels, stride = {}, 1
     for layer in vgg.layers:
         if isinstance(layer, keras.layers.Conv2D):
+            if layer.name.startswith("block5"):
+                layer.dilation_rate = (16 // output_stride,) * 2
             x = layer(x)
-        elif layer.name == "block5_pool":
-            x = keras.layers.MaxPooling2D(3, strides=1, padding="same", name="pool5")(x)
         elif isinstance(layer, keras.layers.MaxPooling2D):
-            x = keras.layers.MaxPooling2D(2, padding="same", name=layer.name)(x)
-        if layer.name == "block4_conv3":
-            levels["P3"] = x
-    fc6 = keras.layers.Conv2D(
-        1024, 3, dilation_rate=6, padding="same", activation="relu", name="fc6"
-    )
+            if stride > 1:
+                levels[f"P{len(levels) + 1}"] = x
+            x, stride = _pool(layer.name, stride, output_stride)(x), stride * 2
+    levels.pop("P4")  # before pool5; fc7 takes its place
+    apart = {"padding": "same", "dilation_rate": 96 // output_stride}
+    fc6 = keras.layers.Conv2D(1024, 3, activation="relu", name="fc6", **apart)
     fc7 = keras.layers.Conv2D(1024, 1, activation="relu", name="fc7")
     levels["P4"] = fc7(fc6(x))
     names = [layer.name for layer in vgg.layers]
@@ -44,6 +47,12 @@ def reduced_vgg16(images, weights=None):
         fc6.set_weights(subsample_dense(*vgg.get_layer("fc1").get_weights(), (7, 7, 512), 3))
         fc7.set_weights(subsample_dense(*vgg.get_layer("fc2").get_weights(), (1, 1, 4096), 1))
     return levels
+
+
+def _pool(name, stride, output_stride):
+    if stride < output_stride:
+        return keras.layers.MaxPooling2D(2, padding="same", name=name)
+    return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=f"pool{name[5]}")
 
 
 def subsample_dense(kernel, bias, input_shape, step, num_outputs=1024):

@@ -7,25 +7,33 @@ from keras_struct import backbones
 
 pytestmark = pytest.mark.agnostic
 
+SMALL = ["mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small"]
+
 
 def shapes(backbone):
     return {level: tensor.shape for level, tensor in backbone.output.items()}
 
 
-@pytest.mark.parametrize(
-    "name", ["mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small", "resnet50"]
-)
+@pytest.mark.parametrize("name", [*SMALL, "resnet50"])
 def test_levels_have_the_stride_in_their_name(name):
     levels = shapes(backbones.create(name, 96))
-    assert set(levels) == {"P2", "P3", "P4", "P5"}
+    assert set(levels) == {"P1", "P2", "P3", "P4", "P5"}
     for level, shape in levels.items():
         assert shape[1:3] == (96 // 2 ** int(level[1:]),) * 2
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v1_025", "mobilenet_v2_035"])
-def test_odd_sizes_round_up(name):
-    levels = shapes(backbones.create(name, 300))  # 300, 150, 75, 38, 19, 10
-    assert [levels[f"P{i}"][1] for i in (2, 3, 4, 5)] == [75, 38, 19, 10]
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("image_size", [None, (300, 97)])
+def test_odd_sizes_round_up(name, image_size):
+    levels = backbones.create(name, image_size)(np.zeros((1, 300, 97, 3), "float32"))
+    assert [levels[f"P{i}"].shape[1] for i in (1, 2, 3, 4, 5)] == [150, 75, 38, 19, 10]
+    assert [levels[f"P{i}"].shape[2] for i in (1, 2, 3, 4, 5)] == [49, 25, 13, 7, 4]
+
+
+def test_a_size_gives_static_shapes():
+    levels = shapes(backbones.create("mobilenet_v2_035", (64, 96)))
+    assert levels["P4"] == (None, 4, 6, 192)
+    assert shapes(backbones.create("mobilenet_v2_035"))["P4"] == (None, None, None, 192)
 
 
 def test_levels_equal_the_application_on_scaled_pixels(tmp_path):
@@ -67,6 +75,12 @@ def test_batch_norm_momentum_suits_fine_tuning():
     features = backbones.create("mobilenet_v2_035", 64).get_layer("features")
     norms = [x for x in features.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert norms and {norm.momentum for norm in norms} == {0.97}
+
+
+def test_batch_norms_can_be_frozen():
+    features = backbones.create("mobilenet_v2_035", freeze_batch_norm=True).get_layer("features")
+    trained = [layer for layer in features.layers if layer.trainable_weights]
+    assert trained and all(layer.name.lower().find("bn") < 0 for layer in trained)
 
 
 def test_unknown_name_lists_the_backbones():

@@ -11,6 +11,8 @@ pytestmark = pytest.mark.agnostic
 def test_sizes_round_up_as_in_caffe():
     levels = backbones.create("vgg16", 300).output
     assert {level: tensor.shape for level, tensor in levels.items()} == {
+        "P1": (None, 150, 150, 128),
+        "P2": (None, 75, 75, 256),
         "P3": (None, 38, 38, 512),
         "P4": (None, 19, 19, 1024),
     }
@@ -21,6 +23,17 @@ def test_fc6_is_dilated_and_pool5_keeps_the_stride():
     assert backbone.get_layer("fc6").dilation_rate == (6, 6)
     assert backbone.get_layer("pool5").strides == (1, 1)
     assert backbone.get_layer("pool5").pool_size == (3, 3)
+
+
+def test_output_stride_8_is_large_field_of_view():
+    backbone = backbones.create("vgg16", (65, 97), output_stride=8)
+    assert backbone.output["P4"].shape == (None, 9, 13, 1024)
+    assert backbone.get_layer("fc6").dilation_rate == (12, 12)
+    for name in ("pool4", "pool5"):
+        pool = backbone.get_layer(name)
+        assert (pool.strides, pool.pool_size) == ((1, 1), (3, 3))
+    rates = {i: backbone.get_layer(f"block{i}_conv3").dilation_rate for i in (4, 5)}
+    assert rates == {4: (1, 1), 5: (2, 2)}
 
 
 def test_convolutions_come_from_the_weights_file(tmp_path):
