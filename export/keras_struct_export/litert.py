@@ -7,6 +7,7 @@ from keras_struct_export import litert_file
 from keras_struct_export.build import Artefact, Request
 from keras_struct_export.errors import ExportError
 from keras_struct_export.frozen import FrozenGraph
+from keras_struct_export.litert_argmax import use_argmax
 from keras_struct_export.quiet import quiet
 
 
@@ -37,7 +38,7 @@ def _convert(graph: FrozenGraph, half: bool) -> bytes:
         converter.target_spec.supported_types = [tf.float16]
     try:
         with quiet():
-            return converter.convert()
+            return use_argmax(converter.convert())
     except Exception as error:
         missing = re.findall(r"'tf\.(\w+)' op is neither", str(error))
         _reject(list(dict.fromkeys(missing)), graph, error)

@@ -90,7 +90,7 @@ def with_card(content: bytes, card: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model, entry = parse(content), schema.MetadataT()
-    entry.name, entry.buffer = CARD_KEY, _add_buffer(model, np.frombuffer(card, "uint8"))
+    entry.name, entry.buffer = CARD_KEY, add_buffer(model, np.frombuffer(card, "uint8"))
     model.metadata = [*(model.metadata or []), entry]
     return pack(model)
 
@@ -132,16 +132,32 @@ def replace(model, name: str, values: np.ndarray) -> None:
     """Give a constant tensor other values; tensors that had the same ones keep theirs."""
     item = tensor(model, name)
     values = np.ascontiguousarray(values, _DTYPES[item.type])
-    item.buffer = _add_buffer(model, values.reshape(-1).view("uint8"))
+    item.buffer = add_buffer(model, values.reshape(-1).view("uint8"))
 
 
-def _add_buffer(model, data: np.ndarray) -> int:
+def add_buffer(model, data: np.ndarray) -> int:
+    """Store bytes in the file; return the number of their buffer."""
     from ai_edge_litert import schema_py_generated as schema
 
     buffer = schema.BufferT()
     buffer.data = data
     model.buffers.append(buffer)
     return len(model.buffers) - 1
+
+
+def opcode(model, kind: str) -> int:
+    """The number of an operator type in this file, which lists it from then on."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = getattr(schema.BuiltinOperator, kind)
+    for index, entry in enumerate(model.operatorCodes):
+        if _code(entry) == code:
+            return index
+    entry = schema.OperatorCodeT()
+    entry.builtinCode = entry.deprecatedBuiltinCode = code
+    entry.version = 1
+    model.operatorCodes.append(entry)
+    return len(model.operatorCodes) - 1
 
 
 def _gather(model, content: bytes) -> None:

@@ -71,6 +71,7 @@ class LabelMapDecoder(keras.layers.Layer):
 def first_best(logits):
     """Index of the greatest entry of the last axis, the first of equals.
 
-    `ops.argmax` looks at sign bits on TensorFlow, for which the device runtimes have no operator.
+    `ops.argmax` looks at sign bits on TensorFlow, for which the device runtimes have no operator;
+    the export to LiteRT makes ARG_MAX of this.
     """
-    return ops.top_k(logits, 1)[1][..., 0]
+    return ops.squeeze(ops.top_k(logits, 1)[1], axis=-1)
