@@ -117,7 +117,7 @@ class Dataset:
     def batches(
         self,
         batch_size: int,
-        image_size: int,
+        image_size: int | tuple[int, int],
         *,
         augment=False,
         shuffle: bool | None = None,
@@ -141,7 +141,7 @@ class Dataset:
 
         Args:
             batch_size: number of images in a batch, over all replicas.
-            image_size: side of the square network input, pixels.
+            image_size: int or (height, width), pixels of the network input.
             augment: True for `SSDAugmentation()`, an `SSDAugmentation`, False, or a function
                 (sample, seed) -> sample that works on one sample in original size, with
                 "images" (H, W, 3) float32. It draws with tf.random.stateless_* and the seed,
@@ -149,8 +149,8 @@ class Dataset:
             shuffle: whether to shuffle every epoch; default: where `augment` is given. Without,
                 batches keep the order of the data set.
             seed: whole number; with the epoch it decides order and augmentation.
-            resize: "stretch" to the square, or "letterbox": keep the aspect, fill with 114 to the
-                right or below.
+            resize: "stretch" to the network input, or "letterbox": keep the aspect, fill with 114
+                to the right or below.
             max_boxes: number of boxes to pad to; default: the most boxes of one image.
             first_epoch: number of the epoch to start at.
             epochs: number of epochs in one iteration, or None.
@@ -158,10 +158,10 @@ class Dataset:
             drop_remainder: whether to drop a short last batch; default: where `shuffle` is set.
 
         Returns:
-            tf.data.Dataset of (images, targets): images (B, S, S, 3) float32 0..255, targets a
+            tf.data.Dataset of (images, targets): images (B, H, W, 3) float32 0..255, targets a
             dict of the fields: "bounding_boxes" {"boxes" (B, N, 4) float32 xyxy in network
-            pixels, "labels" (B, N) int32, -1 pads}, "instance_masks" (B, N, S, S) uint8 0 or 1,
-            "segmentation_masks" (B, S, S, 1) uint8, 255 is ignored, "keypoints" (B, N, J, 3)
+            pixels, "labels" (B, N) int32, -1 pads}, "instance_masks" (B, N, H, W) uint8 0 or 1,
+            "segmentation_masks" (B, H, W, 1) uint8, 255 is ignored, "keypoints" (B, N, J, 3)
             float32 (x, y, visibility). Crowds are left out. Its length is the number of batches.
 
         Raises:

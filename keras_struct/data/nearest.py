@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_struct.data.resize import content_size
+from keras_struct.ops.sizes import image_sides
 
 
 def label_map_to_original(
@@ -25,7 +26,7 @@ def label_map_to_original(
         ValueError: where `resize` is unknown, or the label map is not of `image_size`.
     """
     label_map = np.asarray(label_map)
-    sides = tuple(image_size) if np.ndim(image_size) else (image_size, image_size)
+    sides = image_sides(image_size)
     if label_map.shape[:2] != sides:
         raise ValueError(
             f"`label_map` must be of image_size={sides}. Received: shape {label_map.shape}."

@@ -15,7 +15,8 @@ import tensorflow as tf
 from keras_struct.data import resize as geometry_module
 from keras_struct.data.augmentation import MEAN_FILL, SSDAugmentation
 from keras_struct.data.flipping import flip_keypoints
-from keras_struct.data.resize import PAD_VALUE, check_image_size, check_resize
+from keras_struct.data.resize import PAD_VALUE, check_resize
+from keras_struct.ops.sizes import image_sides
 
 IGNORED = 255
 
@@ -25,7 +26,7 @@ class BatchOptions:
     """Checked arguments of `Dataset.batches`, where they are explained."""
 
     batch_size: int
-    image_size: int
+    image_size: int | tuple[int, int]
     augment: bool | SSDAugmentation | Callable = False
     shuffle: bool | None = None
     seed: int = 0
@@ -37,7 +38,7 @@ class BatchOptions:
     drop_remainder: bool | None = None
 
     def __post_init__(self):
-        self.image_size = check_image_size(self.image_size)
+        self.image_size = image_sides(self.image_size)
         check_resize(self.resize)
         for name, low in (("batch_size", 1), ("first_epoch", 0), ("epochs", 1), ("max_boxes", 1)):
             _check_count(name, getattr(self, name), low)

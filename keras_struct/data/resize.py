@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_struct.ops.sizes import image_sides
+
 RESIZE_MODES = ("stretch", "letterbox")
 PAD_VALUE = 114.0
 
@@ -35,47 +37,38 @@ def check_resize(resize: str) -> str:
     return resize
 
 
-def check_image_size(image_size: int) -> int:
-    """Return `image_size` as int, or raise ValueError where it is no positive whole number."""
-    if isinstance(image_size, bool) or int(image_size) != image_size or image_size < 1:
-        raise ValueError(
-            "`image_size` must be a positive whole number of pixels. "
-            f"Received: image_size={image_size!r}."
-        )
-    return int(image_size)
-
-
-def content_size(height: int, width: int, image_size: int, resize: str) -> tuple[int, int]:
+def content_size(height: int, width: int, image_size, resize: str) -> tuple[int, int]:
     """Size (height, width) in network pixels of a resized image, without its filling."""
     check_resize(resize)
+    sides = image_sides(image_size)
     if resize == "stretch":
-        return image_size, image_size
-    scale = np.minimum(
-        np.float32(image_size) / np.float32(height), np.float32(image_size) / np.float32(width)
-    )
-    sides = np.float32([height, width]) * scale + np.float32(0.5)
-    return max(1, int(sides[0])), max(1, int(sides[1]))
+        return sides
+    # float32 throughout, as `content_tensor` does
+    size = np.float32([height, width])
+    scale = (np.float32(sides) / size).min()
+    height, width = size * scale + np.float32(0.5)
+    return max(1, int(height)), max(1, int(width))
 
 
-def to_network(boxes, size: tuple[int, int], image_size: int, resize: str) -> np.ndarray:
+def to_network(boxes, size: tuple[int, int], image_size, resize: str) -> np.ndarray:
     """Map boxes (N, 4) xyxy from original pixels to network pixels.
 
     Args:
         boxes: (N, 4) xyxy, pixels of the original image.
         size: (height, width) of the original image, pixels.
-        image_size: side of the square network input, pixels.
+        image_size: int or (height, width), pixels of the network input.
         resize: "stretch" or "letterbox".
 
     Returns:
         (N, 4) float32.
 
     Raises:
-        ValueError: where `resize` is unknown.
+        ValueError: where `image_size` is no size, or `resize` is unknown.
     """
     return np.asarray(boxes, "float32").reshape(-1, 4) * _scales(size, image_size, resize)
 
 
-def to_original(boxes, size: tuple[int, int], image_size: int, resize: str) -> np.ndarray:
+def to_original(boxes, size: tuple[int, int], image_size, resize: str) -> np.ndarray:
     """Map boxes (N, 4) xyxy from network pixels back to original pixels, clipped to the image.
 
     The inverse of `to_network`, with the same arguments.
@@ -91,23 +84,24 @@ def _scales(size, image_size, resize):
     return np.float32([sx, sy, sx, sy])
 
 
-def content_tensor(size: tf.Tensor, image_size: int, resize: str) -> tf.Tensor:
+def content_tensor(size: tf.Tensor, image_size, resize: str) -> tf.Tensor:
     """`content_size` for tensors: size (2,) int32 -> (2,) int32."""
+    sides = image_sides(image_size)
     if resize == "stretch":
-        return tf.constant([image_size, image_size], tf.int32)
-    sides = tf.cast(size, tf.float32)
-    scale = tf.reduce_min(tf.cast(image_size, tf.float32) / sides)
-    return tf.maximum(1, tf.cast(sides * scale + 0.5, tf.int32))
+        return tf.constant(sides, tf.int32)
+    size = tf.cast(size, tf.float32)
+    scale = tf.reduce_min(tf.constant(sides, tf.float32) / size)
+    return tf.maximum(1, tf.cast(size * scale + 0.5, tf.int32))
 
 
-def window_geometry(window, size, image_size: int, resize: str, flip=None) -> Geometry:
+def window_geometry(window, size, image_size, resize: str, flip=None) -> Geometry:
     """Geometry that shows a window of the original image in the network input.
 
     Args:
         window: (4,) int32 (y, x, height, width) in pixels of the original image. It may reach
             beyond the image; it must share at least one pixel with it.
         size: (2,) int32 (height, width) of the original image.
-        image_size: side of the square network input, pixels.
+        image_size: int or (height, width), pixels of the network input.
         resize: "stretch" or "letterbox", applied to the window.
         flip: (2,) bool, mirror (vertically, horizontally), or None.
     """
@@ -129,7 +123,7 @@ def window_geometry(window, size, image_size: int, resize: str, flip=None) -> Ge
     )
 
 
-def full_geometry(size, image_size: int, resize: str) -> Geometry:
+def full_geometry(size, image_size, resize: str) -> Geometry:
     """Geometry of the whole image, unflipped: what evaluation and the edge runtime see."""
     window = tf.concat([tf.zeros((2,), tf.int32), size], 0)
     return window_geometry(window, size, image_size, resize)
@@ -178,17 +172,18 @@ def _nearest(geometry, axis):
     return ((2 * tf.range(want) + 1) * have) // (2 * want)
 
 
-def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) -> tf.Tensor:
+def surround(pixels: tf.Tensor, geometry: Geometry, image_size, fill, pad) -> tf.Tensor:
     """Put placed pixels into the network input, filled up around them.
 
     Args:
         pixels: (h, w, C), what `place` returned.
         geometry: the geometry they belong to.
-        image_size: side of the network input, pixels.
+        image_size: int or (height, width), pixels of the network input.
         fill: number, or one per channel, of the content the image does not cover.
         pad: number, or one per channel, beyond the content (letterbox).
     """
-    shape = (image_size, image_size, pixels.shape[-1])
+    sides = image_sides(image_size)
+    shape = (*sides, pixels.shape[-1])
     content = geometry.content
     covered = tf.reduce_all(geometry.target[2:] == content)
     pixels = tf.cond(
@@ -197,9 +192,9 @@ def surround(pixels: tf.Tensor, geometry: Geometry, image_size: int, fill, pad) 
         lambda: _frame(pixels, _mirrored_origin(geometry), content, _plane(shape, fill, pixels)),
     )
     pixels = tf.cond(
-        tf.reduce_all(content == image_size),
+        tf.reduce_all(content == sides),
         lambda: pixels,
-        lambda: _frame(pixels, (0, 0), (image_size, image_size), _plane(shape, pad, pixels)),
+        lambda: _frame(pixels, (0, 0), sides, _plane(shape, pad, pixels)),
     )
     return tf.ensure_shape(pixels, shape)
 

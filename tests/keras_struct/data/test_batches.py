@@ -39,6 +39,26 @@ def test_batches_keep_order_and_give_pixels_and_boxes_of_the_network(five):
         assert not boxes[index][index:].any()
 
 
+@pytest.mark.parametrize("augment", [False, True])
+def test_rectangles_hold_the_same_things(five, augment):
+    """A rectangular input is the square one stretched: boxes by the same factor."""
+    options = {"augment": augment, "seed": 4, "drop_remainder": False, "epochs": 1}
+    batches = five.batches(5, (32, 64), **options)
+    assert batches.element_spec[0].shape[1:] == (32, 64, 3)
+    images, targets = zip(*batches, strict=True)
+    _, expected = zip(*five.batches(5, 64, **options), strict=True)
+    boxes, square_boxes = targets[0]["bounding_boxes"], expected[0]["bounding_boxes"]
+    np.testing.assert_array_equal(boxes["labels"], square_boxes["labels"])
+    # where the image covers the input in part only, its edge is rounded to whole pixels
+    tolerance = 1.0 if augment else 1e-4
+    scaled = square_boxes["boxes"] * np.float32([1, 0.5, 1, 0.5])
+    np.testing.assert_allclose(boxes["boxes"], scaled, atol=tolerance)
+    if not augment:
+        for index in range(5):
+            plain = tf.image.resize(five[index]["images"], (32, 64))
+            np.testing.assert_allclose(images[0][index], plain, atol=1e-3)
+
+
 def test_letterbox_batches(five):
     images, targets = next(iter(five.batches(5, 60, resize="letterbox")))
     # image 4 is 44 x 56: scale 60 / 56, so 47 rows (47.14) and 60 columns
@@ -47,6 +67,17 @@ def test_letterbox_batches(five):
     )
     assert (images[4][47:].numpy() == 114).all()
     expected = five[4]["bounding_boxes"]["boxes"] * np.tile([60 / 56, 47 / 44], 2)
+    np.testing.assert_allclose(targets["bounding_boxes"]["boxes"][4], expected, atol=1e-4)
+
+
+def test_letterbox_in_a_rectangle(five):
+    images, targets = next(iter(five.batches(5, (30, 90), resize="letterbox")))
+    # image 4 is 44 x 56: scale 30 / 44, so 38 columns (38.18)
+    np.testing.assert_allclose(
+        images[4][:, :38], tf.image.resize(five[4]["images"], (30, 38)), atol=1e-3
+    )
+    assert (images[4][:, 38:].numpy() == 114).all()
+    expected = five[4]["bounding_boxes"]["boxes"] * np.tile([38 / 56, 30 / 44], 2)
     np.testing.assert_allclose(targets["bounding_boxes"]["boxes"][4], expected, atol=1e-4)
 
 
@@ -164,7 +195,8 @@ def test_fields_choose_the_targets(write_coco):
     [
         ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1"),
         ({"batch_size": 2.5}, "`batch_size` must be a whole number of at least 1"),
-        ({"image_size": 0}, "`image_size` must be a positive whole number"),
+        ({"image_size": 0}, "`image_size` must be a whole number of pixels, or .height, width."),
+        ({"image_size": (32, 0)}, "`image_size` must be a whole number of pixels, or"),
         ({"first_epoch": -1}, "`first_epoch` must be a whole number of at least 0"),
         ({"epochs": 0}, "`epochs` must be a whole number of at least 1"),
         ({"max_boxes": 0}, "`max_boxes` must be a whole number of at least 1"),
