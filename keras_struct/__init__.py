@@ -29,8 +29,9 @@ def _check_backend() -> None:
 
 _check_backend()
 
-# models register every layer and loss, so that saved files load without custom objects.
+# They register every layer, loss and optimizer: saved files load without custom objects.
 models = importlib.import_module("keras_struct.models")
+training = importlib.import_module("keras_struct.training")
 
 
 def __getattr__(name: str):

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_struct.data import Dataset, scenes, shapes
+from keras_struct.data import Dataset, scenes
+from keras_struct.data.shapes import ShapesSource
 from keras_struct.models.labelling import LabellingModel, LabellingOptions
 
 NAMES = ("background", *scenes.CLASS_NAMES)
@@ -58,6 +59,6 @@ def painted_shapes(count, size=(48, 64), first=0):
 
 
 def _labelled(world, count, first):
-    source = shapes.ShapesSource(world, count, first)
+    source = ShapesSource(world, count, first)
     source.class_names = NAMES
     return Dataset(source)

@@ -29,8 +29,8 @@ PUBLIC = {
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),
         *("RunReports", "averaged_over_scales", "averaged_weights", "cosine_schedule"),
-        *("draw_detections", "draw_label_maps", "evaluate", "predictions", "save_curves"),
-        "save_gallery",
+        *("draw_detections", "draw_label_maps", "evaluate", "predictions", "rate_factors"),
+        *("save_curves", "save_gallery"),
     },
     "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "Segmentation", "load"},
     "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}
