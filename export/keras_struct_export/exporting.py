@@ -16,7 +16,7 @@ from keras_struct_export.progress import Progress
 from keras_struct_export.quiet import quiet
 from keras_struct_export.report import ExportReport
 from keras_struct_export.samples import first_images, synthetic_images
-from keras_struct_export.targets import TOLERANCES, Target, Tolerance, resolve
+from keras_struct_export.targets import Target, Tolerance, resolve, tolerance_of
 from keras_struct_export.verify import verify
 
 MAX_CALIBRATION_IMAGES = 256
@@ -32,6 +32,7 @@ def export(
     batch_size: int | None = 1,
     samples: Iterable | None = None,
     decoder: bool = True,
+    decoder_options: dict | None = None,
     tolerance: Tolerance | None = None,
     progress: Callable[[str], None] | None = print,
 ) -> ExportReport:
@@ -53,7 +54,9 @@ def export(
         samples: images to compare on, in the same forms, at most 8 are read. None takes the
             calibration images, or else draws some.
         decoder: False exports the raw network alone.
-        tolerance: how far the artefact may be from Keras; None takes that of the precision.
+        decoder_options: arguments of `model.with_decoder`, such as {"probabilities": True} for
+            class probabilities beside a label map. The card lists what the decoder then gives.
+        tolerance: how far the artefact may be from Keras; None takes that of task and precision.
         progress: called with one line per step; None for silence.
 
     Returns:
@@ -61,7 +64,8 @@ def export(
 
     Raises:
         ValueError: for a pair of target and precision that does not exist, int8 without
-            calibration images, images of the wrong shape, and a batch size below 1.
+            calibration images, images of the wrong shape, a batch size below 1, and decoder
+            options without decoder.
         TypeError: if the model does not follow the contract.
         ImportError: if a package for the target is missing.
         ExportError: if the model cannot be converted, the file not be written, or the artefact
@@ -73,7 +77,8 @@ def export(
     path = Path(path)
     entry = resolve(path, target, precision)
     base = cards.check_model(model)
-    _check_arguments(model, batch_size, decoder, precision, calibration)
+    decoder_options = decoder_options or {}
+    _check_arguments(model, batch_size, decoder, decoder_options, precision, calibration)
     spec, reporter = base["input"], Progress(progress)
     images = None
     if precision == "int8":
@@ -82,7 +87,7 @@ def export(
         shown = first_images(samples, MAX_SAMPLES, spec, "samples")
     else:
         shown = synthetic_images(MAX_SAMPLES, spec) if images is None else images[:MAX_SAMPLES]
-    network = model.with_decoder() if decoder else model
+    network = model.with_decoder(**decoder_options) if decoder else model
     with reporter.step("traced the model"), quiet():
         shape = (batch_size, spec["height"], spec["width"], spec["channels"])
         graph = freeze(network, spec["name"], shape)
@@ -91,11 +96,11 @@ def export(
     with tempfile.TemporaryDirectory(prefix="keras_struct_export_") as folder:
         request = Request(graph, card, precision, images, reporter, Path(folder))
         artefact = _build(entry, request)
-        limits = tolerance or TOLERANCES[precision]
+        limits = tolerance or tolerance_of(precision, card["task"])
         return _finish(artefact, path, request, network, shown, limits)
 
 
-def _check_arguments(model, batch_size, decoder, precision, calibration) -> None:
+def _check_arguments(model, batch_size, decoder, options, precision, calibration) -> None:
     if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
         raise ValueError(
             "`batch_size` must be a positive integer or None. Received: "
@@ -105,6 +110,11 @@ def _check_arguments(model, batch_size, decoder, precision, calibration) -> None
         raise TypeError(
             "`model` must have a method with_decoder(). Received: "
             f"model={type(model).__name__}. Use decoder=False for the network alone."
+        )
+    if options and not decoder:
+        raise ValueError(
+            "`decoder_options` must be None for decoder=False. "
+            f"Received: decoder_options={options}. Export with decoder=True."
         )
     if precision == "int8" and calibration is None:
         raise ValueError(
@@ -120,7 +130,8 @@ def _matching(card: dict, graph: FrozenGraph) -> dict:
             f"`model.with_decoder()` must give all results of the card. Received: "
             f"{list(graph.outputs)}, without {missing}. Make the two agree."
         )
-    return card
+    further = [name for name in graph.outputs if name not in card["results"]]
+    return {**card, "results": [*card["results"], *further]}
 
 
 def _build(entry: Target, request: Request) -> Artefact:

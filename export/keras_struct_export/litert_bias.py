@@ -14,13 +14,18 @@ import numpy as np
 
 from keras_struct_export import litert_file
 
-_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_INPUT, _KERNEL, _BIAS = range(3)
+# Where an operator has its input, its kernel and, if there is one, its bias.
+_PLACES = {
+    "CONV_2D": (0, 1, 2),
+    "DEPTHWISE_CONV_2D": (0, 1, 2),
+    "FULLY_CONNECTED": (0, 1, 2),
+    "TRANSPOSE_CONV": (2, 1, 3),
+}
 
 
 def has_kernel(operator: litert_file.Operator) -> bool:
     """Whether an operator multiplies its input with a kernel."""
-    return operator.kind in _KERNELS
+    return operator.kind in _PLACES
 
 
 def correct(content: bytes, quantized: bytes, batches: Iterable[np.ndarray]) -> bytes:
@@ -36,12 +41,12 @@ def correct(content: bytes, quantized: bytes, batches: Iterable[np.ndarray]) -> 
     """
     original, model = litert_file.parse(content), litert_file.parse(quantized)
     pairs = list(zip(_with_kernel(original), _with_kernel(model), strict=True))
-    means = _input_means(content, [source.inputs[_INPUT] for source, _ in pairs], batches)
+    means = _input_means(content, [_input(source) for source, _ in pairs], batches)
     shifts = defaultdict(list)
     for source, rounded in pairs:
-        error = _values(model, rounded.inputs[_KERNEL]) - _values(original, source.inputs[_KERNEL])
-        shift = mean_shift(rounded.kind, error, means[source.inputs[_INPUT]])
-        for bias in rounded.inputs[_BIAS:]:
+        error = _values(model, _kernel(rounded)) - _values(original, _kernel(source))
+        shift = mean_shift(rounded.kind, error, means[_input(source)]) / _spread(source)
+        for bias in rounded.inputs[_PLACES[rounded.kind][2] :]:
             shifts[bias].append(shift)
     for bias, found in shifts.items():
         # a layer that serves several levels has one bias for all of them
@@ -55,13 +60,15 @@ def mean_shift(kind: str, error: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """How far an error of the kernel moves the mean output of each channel.
 
     Args:
-        kind: "CONV_2D" (O, h, w, I), "DEPTHWISE_CONV_2D" (1, h, w, I * multiplier) or
-            "FULLY_CONNECTED" (O, I), the layouts of LiteRT.
+        kind: "CONV_2D" or "TRANSPOSE_CONV" (O, h, w, I), "DEPTHWISE_CONV_2D" (1, h, w,
+            I * multiplier) or "FULLY_CONNECTED" (O, I), the layouts of LiteRT.
         error: of the kernel.
         mean: (I,) mean input of each channel.
 
     Returns:
-        (O,) float64. At the border of an image padding makes the true shift a little smaller.
+        (O,) float64, of a transposed convolution for stride 1: with others the kernel's weights
+        are spread over that many outputs. At the border of an image padding makes the true shift a
+        little smaller.
     """
     if kind == "DEPTHWISE_CONV_2D":
         return error.sum((0, 1, 2)) * np.repeat(mean, error.shape[-1] // len(mean))
@@ -72,8 +79,22 @@ def _with_kernel(model) -> list[litert_file.Operator]:
     return [
         operator
         for operator in litert_file.network_operators(model)
-        if has_kernel(operator) and litert_file.is_constant(model, operator.inputs[_KERNEL])
+        if has_kernel(operator) and litert_file.is_constant(model, _kernel(operator))
     ]
+
+
+def _input(operator: litert_file.Operator) -> str:
+    return operator.inputs[_PLACES[operator.kind][0]]
+
+
+def _kernel(operator: litert_file.Operator) -> str:
+    return operator.inputs[_PLACES[operator.kind][1]]
+
+
+def _spread(operator: litert_file.Operator) -> int:
+    """Over how many outputs an operator spreads the weights of its kernel."""
+    options = operator.options
+    return options.strideH * options.strideW if operator.kind == "TRANSPOSE_CONV" else 1
 
 
 def _input_means(

@@ -15,12 +15,13 @@ _DTYPES = {0: "float32", 1: "float16", 2: "int32", 9: "int8"}
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of the main graph: its type, and names and types of its tensors."""
+    """One operator of the main graph: its type, names and types of its tensors, its options."""
 
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     dtypes: tuple[str, ...]
+    options: object = None
 
 
 def parse(content: bytes):
@@ -46,6 +47,7 @@ def operators(model) -> list[Operator]:
             inputs=names(op.inputs),
             outputs=names(op.outputs),
             dtypes=tuple(types[graph.tensors[i].type] for i in op.outputs),
+            options=op.builtinOptions,
         )
         for op in graph.operators
     ]

@@ -1,6 +1,6 @@
 """The one table of what can be exported: targets, their precisions and their tolerances."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -57,6 +57,9 @@ TOLERANCES = {
     "int8": Tolerance(box=24.0, score=0.3, agreement=0.7, dense=0.4),
 }
 
+# Every pixel of a label map has its own say: only ties may fall differently in float32.
+_AGREEMENT = {"segmentation": {"float32": 0.999, "float16": 0.99, "int8": 0.8}}
+
 PAIRS = tuple((target, precision) for target in TARGETS for precision in PRECISIONS)
 
 
@@ -85,6 +88,12 @@ def resolve(path: Path, target: str | None, precision: str) -> Target:
             f"Received: path={str(path)!r}. Rename the file."
         )
     return TARGETS[target]
+
+
+def tolerance_of(precision: str, task: str) -> Tolerance:
+    """How far artefacts of a precision may be from Keras in a task."""
+    usual = TOLERANCES[precision]
+    return replace(usual, agreement=_AGREEMENT.get(task, {}).get(precision, usual.agreement))
 
 
 def _listed() -> str:
