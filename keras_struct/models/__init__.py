@@ -1,6 +1,8 @@
 """One family a folder; `create` builds any of them by name."""
 
+from keras_struct.models.catalog import arguments as arguments
 from keras_struct.models.catalog import create as create
 from keras_struct.models.catalog import names as names
+from keras_struct.models.catalog import task as task
 from keras_struct.models.ssd import SSD as SSD
 from keras_struct.models.ssd import fit_default_boxes as fit_default_boxes

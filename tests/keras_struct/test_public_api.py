@@ -24,7 +24,7 @@ PUBLIC = {
         "assign_targets",
     },
     "keras_struct.metrics": {"DetectionMetrics", "average_precision"},
-    "keras_struct.models": {"SSD", "create", "fit_default_boxes", "names"},
+    "keras_struct.models": {"SSD", "arguments", "create", "fit_default_boxes", "names", "task"},
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),

@@ -32,6 +32,8 @@ class LabellingModel(keras.Model):
         ValueError: for images smaller than `stride`.
     """
 
+    task = "segmentation"
+
     def __init__(self, images, logits, options: LabellingOptions, stride: int = 1, name=None):
         logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
         super().__init__(inputs=images, outputs={"logits": logits}, name=name)
@@ -109,7 +111,7 @@ class LabellingModel(keras.Model):
         return {
             "format": "keras_struct",
             "card_version": 1,
-            "task": "segmentation",
+            "task": self.task,
             "model": type(self).__name__,
             "class_names": list(self.class_names),
             "input": {

@@ -59,6 +59,8 @@ class SSD(keras.Model):
     Lin et al. 2017, arXiv:1612.03144 (pyramid) and arXiv:1708.02002 (focal).
     """
 
+    task = "detection"
+
     def __init__(
         self,
         backbone,
@@ -167,7 +169,7 @@ class SSD(keras.Model):
         return {
             "format": "keras_struct",
             "card_version": 1,
-            "task": "detection",
+            "task": self.task,
             "model": "SSD",
             "backbone": self.backbone_name,
             "class_names": list(self.class_names),

@@ -1,0 +1,15 @@
+"""What the catalogue says of a model before it is built."""
+
+import pytest
+
+from keras_struct import models
+
+
+def test_task_and_arguments_by_name():
+    assert models.task("ssd_mobilenet_v2") == "detection"
+    arguments = models.arguments("ssd_mobilenet_v2")
+    assert {"num_classes", "image_size", "default_boxes", "pyramid", "loss"} <= set(arguments)
+    assert not {"self", "backbone", "name", "kwargs"} & set(arguments)
+    for ask in (models.task, models.arguments):
+        with pytest.raises(ValueError, match="`model` must be one of .*ssd_vgg16.*'unit'"):
+            ask("unit")
