@@ -1,4 +1,7 @@
-"""A tiny ONNX artefact, built without TensorFlow: whatever it sees, it finds the same boxes."""
+"""Tiny ONNX artefacts, built without TensorFlow, and data sets of which all is known.
+
+One finds the same boxes whatever it sees; the other labels each pixel by its brightest channel.
+"""
 
 import json
 
@@ -38,7 +41,6 @@ def make_card(class_names, task="detection", results=("boxes", "scores", "labels
 
 def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),), labels=(0,)):
     """Write an artefact that always finds `boxes` (xyxy pixels of a 32 x 32 input)."""
-    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     boxes = np.asarray(boxes, "float32")[None]
@@ -69,8 +71,32 @@ def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),
         ],
         [numpy_helper.from_array(value, name) for name, value in values.items()],
     )
+    return _save(graph, make_card(class_names), path)
+
+
+def write_toy_labels(path, class_names=("red", "green", "blue")):
+    """Write an artefact whose class of a pixel is the channel that is brightest there."""
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("ArgMax", ["images"], ["best"], axis=3, keepdims=0),
+        helper.make_node("Cast", ["best"], ["segmentation"], to=TensorProto.INT32),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("segmentation", TensorProto.INT32, [1, SIZE, SIZE])],
+    )
+    return _save(graph, make_card(class_names, "segmentation", ["segmentation"]), path)
+
+
+def _save(graph, card, path):
+    import onnx
+    from onnx import helper
+
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"keras_struct_card": json.dumps(make_card(class_names))})
+    helper.set_model_props(model, {"keras_struct_card": json.dumps(card)})
     onnx.save(model, path)
     return path
 
@@ -86,7 +112,8 @@ class ToyDataset:
     def __len__(self):
         return self.count
 
-    def __getitem__(self, index):
+    def read(self, index, fields):
+        assert fields == ("bounding_boxes",)
         rng = np.random.default_rng(index)
         return {"images": rng.integers(0, 256, (40, 60, 3)).astype("uint8")}
 
@@ -96,3 +123,27 @@ class ToyDataset:
             "boxes": np.array([self.box], "float32"),
             "labels": np.array([0], "int32"),
         }
+
+
+class ToyLabelMaps:
+    """Images of 40 x 60 pixels, red on the left and green on the right of column 30.
+
+    The annotation changes from red to green at `border`; the last row is ignored.
+    """
+
+    class_names = ("red", "green", "blue")
+    fields = ("segmentation_masks",)
+
+    def __init__(self, count=3, border=30):
+        self.count, self.border = count, border
+
+    def __len__(self):
+        return self.count
+
+    def read(self, index, fields):
+        assert fields == ("segmentation_masks",)
+        image = np.zeros((40, 60, 3), "uint8")
+        image[:, :30, 0] = image[:, 30:, 1] = 200 + index
+        labels = np.zeros((40, 60, 1), "uint8")
+        labels[:, self.border :], labels[39] = 1, 255
+        return {"images": image, "segmentation_masks": labels}

@@ -90,13 +90,18 @@ def test_an_engine_that_cannot_run_here_needs_no_network(tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras_struct_export, "export", fake)
     monkeypatch.setattr(measure_artefacts, "layer_precisions", lambda path: {"TOPK": {"FLOAT": 1}})
+
+    class Model:
+        def card(self):
+            return {"task": "detection"}
+
     pair = ("tensorrt", "int8")
-    engine = export_artefact(None, "cells", pair, tmp_path, lambda: [], runs=False)
+    engine = export_artefact(Model(), "cells", pair, tmp_path, lambda: [], runs=False)
     assert written == [
         ("cells-tensorrt-int8.engine", True, True), ("cells-onnx-int8.onnx", True, True),
     ]  # fmt: skip
     assert engine.network is None and engine.layers == {"TOPK": {"FLOAT": 1}}
-    export_artefact(None, "cells", pair, tmp_path, lambda: [], runs=True)
+    export_artefact(Model(), "cells", pair, tmp_path, lambda: [], runs=True)
     assert written[2:] == [
         ("cells-tensorrt-int8.engine", True, True),  # the ONNX file is there already
         ("cells-tensorrt-int8-network.engine", False, True),

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_artefact import ToyDataset, write_toy
+from toy_artefact import ToyDataset, ToyLabelMaps, write_toy, write_toy_labels
 
+from keras_struct import metrics
+from keras_struct.training import tasks
 from keras_struct_tools import measure
 from keras_struct_tools.measure import Bench, Effort, run_worker
-from keras_struct_tools.measure_accuracy import ACCURACIES, accuracy_of
+from keras_struct_tools.measure_accuracy import ACCURACIES, accuracy_of, common_task
 from keras_struct_tools.measure_artefacts import given_artefact, model_file, model_names
 from keras_struct_tools.measure_engine import layer_precisions
 from keras_struct_tools.measure_rows import Artefact, rows_of, summarise
@@ -112,6 +114,30 @@ def test_accuracy_is_that_of_the_file(tmp_path, toy):
     assert row.accuracy == pytest.approx({"mAP": 0.4, "mAP_50": 1.0})  # IoU .50 .55 .60 .65
 
 
+@pytest.mark.skipif(not hasattr(metrics, "SegmentationMetrics"), reason="needs their metrics")
+@pytest.mark.parametrize(
+    ("border", "expected"),
+    [
+        (30, {"mIoU": 1.0, "pixel_accuracy": 1.0}),
+        # red is found in 30 columns and true in 20 of them, green the other way round
+        (20, {"mIoU": (20 / 30 + 30 / 40) / 2, "pixel_accuracy": 50 / 60}),
+    ],
+)
+def test_accuracy_of_label_maps(tmp_path, border, expected):
+    toy = Artefact("toy", "onnx", "float32", path=write_toy_labels(tmp_path / "toy.onnx"))
+    (tmp_path / "work").mkdir()
+    dataset = ToyLabelMaps(border=border)
+    run = Bench(dataset, tmp_path / "work", EFFORT, None, task="segmentation")
+    (row,) = run.measure([toy], lambda key: None)
+    assert row.accuracy == pytest.approx(expected)
+    assert run.accuracy_names == {"headline": "mIoU", "names": ["mIoU", "pixel_accuracy"]}
+    found = run.prediction(toy.key, 2)["segmentation"]
+    assert found.shape == (40, 60) and found[5, 29] == 0 and found[5, 30] == 1
+    np.testing.assert_array_equal(
+        run.truth(2)["segmentation"], dataset.read(2, dataset.fields)["segmentation_masks"][..., 0]
+    )
+
+
 def test_threads_make_rows_of_one_accuracy(tmp_path, toy):
     effort = Effort(warmup=0, runs=2, rounds=1, threads=(1, 2))
     rows = bench(tmp_path, effort=effort).measure([toy], lambda key: None)
@@ -176,11 +202,11 @@ def test_rows_of_models_and_engines():
 
 def worker_job(tmp_path, path):
     image = tmp_path / "0.npy"
-    np.save(image, ToyDataset()[0]["images"])
+    np.save(image, ToyDataset().read(0, ("bounding_boxes",))["images"])
     return {
         "artefact": str(path), "network": None, "target": "onnx", "threads": 1,
         "images": [str(image)], "timed_images": 4, "warmup": 0, "runs": 2, "predictions": None,
-        "fields": [], "result": str(tmp_path / "result.json"),
+        "fields": {}, "result": str(tmp_path / "result.json"),
     }  # fmt: skip
 
 
@@ -226,18 +252,19 @@ def test_an_old_result_is_never_taken_for_a_new_one(tmp_path, monkeypatch):
 
 def test_a_task_plugs_in_its_accuracy(tmp_path, toy, monkeypatch):
     class Count:
-        headline, names, fields = "found", ("found",), ("labels",)
+        names, fields = ("found",), {"classes": "labels"}
 
-        def __init__(self, class_names):
+        def __init__(self, dataset):
             self.total = 0
 
-        def update(self, annotation, result):
-            self.total += len(result["labels"])
+        def update(self, index, result):
+            self.total += len(result["classes"])
 
         def result(self):
             return {"found": self.total}
 
     monkeypatch.setitem(ACCURACIES, "counting", Count)
+    monkeypatch.setitem(tasks.TASKS, "counting", tasks.Detection)
     (tmp_path / "work").mkdir()
     run = Bench(ToyDataset(), tmp_path / "work", EFFORT, None, task="counting")
     (row,) = run.measure([toy], lambda key: None)
@@ -246,8 +273,16 @@ def test_a_task_plugs_in_its_accuracy(tmp_path, toy, monkeypatch):
 
 
 def test_an_unknown_task_is_named():
-    with pytest.raises(ValueError, match=r"`task` must be one of \['detection'\].*task='raw'"):
+    with pytest.raises(ValueError, match=r"`task` must be one of \['detection', .*task='raw'"):
         accuracy_of("raw")
+
+
+def test_a_benchmark_has_one_task():
+    assert common_task([None, "segmentation", "raw", "segmentation"], ()) == "segmentation"
+    assert common_task([None], ("segmentation_masks",)) == "segmentation"
+    assert common_task([], ("bounding_boxes", "segmentation_masks")) == "detection"
+    with pytest.raises(ValueError, match="models of one task.*'detection', 'segmentation'"):
+        common_task(["detection", "segmentation"], ())
 
 
 def test_a_run_folder_stands_for_its_model(tmp_path):

@@ -10,14 +10,20 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from benchmark_document import HOSTILE, make_document, make_items, timed_row
+from benchmark_document import (
+    HOSTILE,
+    make_document,
+    make_items,
+    make_label_maps,
+    timed_row,
+)
 from PIL import Image
 
 from keras_struct_tools import report_text
 from keras_struct_tools.measure_rows import Row
 from keras_struct_tools.report import front_rows, render, write_report
 from keras_struct_tools.report_chart import Frame, frame_of, place_label, score_ticks, time_ticks
-from keras_struct_tools.report_gallery import colour_of, jpeg_uri
+from keras_struct_tools.report_gallery import colour_of, jpeg_uri, label_map_uri
 from keras_struct_tools.report_stages import stage_bars
 from keras_struct_tools.report_table import terminal_table
 
@@ -56,6 +62,11 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def html():
     return render(make_document(), make_items())
+
+
+@pytest.fixture(scope="module")
+def label_maps():
+    return render(make_document(task="segmentation"), make_label_maps())
 
 
 def brute_force_front(points):
@@ -123,9 +134,12 @@ def test_several_models_and_threads_are_told_apart():
     assert terminal_table(document).split()[0] == "model"
 
 
-def test_report_names_nothing_outside_itself(html):
-    assert not re.findall(r"https?:|//[a-z]|@import|url\(", html)
-    allowed = ("data:image/jpeg;base64,", "data:,")
+@pytest.mark.parametrize("page", ["html", "label_maps"])
+def test_report_names_nothing_outside_itself(page, request):
+    html = request.getfixturevalue(page)
+    encoded = re.compile(r"(data:image/(?:jpeg|png);base64,)[A-Za-z0-9+/=]+")
+    assert not re.findall(r"https?:|//[a-z]|@import|url\(", encoded.sub(r"\1", html))
+    allowed = ("data:image/jpeg;base64,", "data:image/png;base64,", "data:,")
     for _, attributes in Page(html).tags:
         for name in ("src", "href", "srcset", "action"):
             assert name not in attributes or attributes[name].startswith(allowed)
@@ -162,6 +176,39 @@ def test_jpeg_uri_holds_the_picture():
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
     assert (head, picture.size) == ("data:image/jpeg;base64", (400, 100))
     assert np.allclose(picture.getpixel((300, 50)), (255, 0, 0), atol=4)
+
+
+def opened(uri):
+    head, data = uri.split(",")
+    return head, Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_label_map_uri_holds_the_labels_and_lets_the_picture_through():
+    labels = np.zeros((40, 80), int)
+    labels[:, 40:], labels[30:] = 1, 255
+    head, picture = opened(label_map_uri(labels, ("background", "cat"), longest=40))
+    assert (head, picture.mode, picture.size) == ("data:image/png;base64", "P", (40, 20))
+    np.testing.assert_array_equal(np.asarray(picture), labels[1::2, 1::2])
+    alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+    assert set(alpha[:15, 20:].ravel().tolist()) == {150}
+    assert not alpha[:, :20].any() and not alpha[15:].any()
+
+
+def test_a_report_of_label_maps(label_maps):
+    page = Page(label_maps)
+    assert "mIoU" in label_maps and "mAP" not in label_maps
+    assert "Classes of the pixels; a button chooses whose." in label_maps
+    assert HOSTILE not in label_maps
+    layers = page.find("image", "labels")
+    assert len(layers) == 2 * 4  # two pictures, three artefacts and the annotation
+    head, picture = opened(layers[0]["href"])
+    expected = make_label_maps(1)[0]["layers"]["truth"]["segmentation"]
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+    # in the legend: the classes that are seen, without the clear background
+    names = label_maps.split('aria-label="Classes">')[1].split("</ul>")[0]
+    assert re.findall(r"</span>(.*?)</li>", names) == [
+        "disc", "&lt;script&gt;document.body.remove()&lt;/script&gt;"
+    ]  # fmt: skip
 
 
 def test_neighbouring_classes_have_distant_colours():
@@ -252,6 +299,19 @@ def test_report_works_in_a_browser(html, tmp_path):
     assert order == ["2", "1", "3", "0", "4", "5"]  # by p90, rows without it last
     tip = dom.split('id="tip"')[1]
     assert "hidden" not in tip.split(">")[0] and "mAP 0." in tip
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_label_maps_are_toggled_in_a_browser(label_maps, tmp_path):
+    script = """
+      document.querySelector('[data-show="truth"]').click();
+      document.title = [...document.querySelectorAll('.labels')]
+        .filter((map) => map.getBoundingClientRect().width > 50).length;
+    """
+    dom = open_with(label_maps, tmp_path / "report.html", script)
+    assert "<title>2</title>" in dom  # only those of the annotation have a size on the screen
+    page = Page(dom)
+    assert len(page.find("g", "shown")) == page.count(data_layer="truth") == 2
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")

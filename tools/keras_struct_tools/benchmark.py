@@ -26,7 +26,10 @@ flags.DEFINE_multi_string(
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
-    "data", None, "Images to measure on, e.g. voc:FOLDER or shapes:200.", flag_values=FLAGS
+    "data",
+    None,
+    "Images to measure on, e.g. voc:FOLDER, camvid:FOLDER or shapes:200.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("split", "val", "Split of --data to measure on.", flag_values=FLAGS)
 flags.DEFINE_string(
@@ -98,7 +101,8 @@ def collect_artefacts(chosen, folder: Path, calibration, gpu, advance) -> list:
             artefacts.append(Artefact(name, "keras", "float32", reason=reason))
             continue
         if chosen.keras:
-            artefacts.append(Artefact(name, "keras", "float32", path=file, network=file))
+            task = model.card()["task"]
+            artefacts.append(Artefact(name, "keras", "float32", task, file, network=file))
         batches = _calibration(calibration, model) if calibration else None
         # engines come last: the ONNX files they are described by are there then.
         for target in sorted(chosen.targets, key=lambda target: target == "tensorrt"):
@@ -112,9 +116,12 @@ def collect_artefacts(chosen, folder: Path, calibration, gpu, advance) -> list:
 
 
 def _calibration(dataset, model) -> Callable:
+    from keras_struct.training.tasks import task_of
+
     count = min(CALIBRATION_IMAGES, len(dataset))
     few = dataset.subset(range(count))
-    return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
+    fields = (task_of(model.card()["task"]).field,)
+    return lambda: few.batches(1, model.image_size, resize=model.resize, fields=fields)
 
 
 def open_data(chosen) -> tuple:
@@ -128,15 +135,13 @@ def open_data(chosen) -> tuple:
     return dataset, calibration
 
 
-def gallery_items(bench, dataset, keys: list[str]) -> list[dict]:
+def gallery_items(bench, total: int, keys: list[str]) -> list[dict]:
     """Return a few pictures, evenly spread over the data, with what each artefact found."""
-    from keras_struct_tools.report_gallery import truth_layer
-
-    count = min(PICTURES, len(dataset))
+    count = min(PICTURES, total)
     items = []
-    for index in (round(k * (len(dataset) - 1) / max(1, count - 1)) for k in range(count)):
+    for index in (round(k * (total - 1) / max(1, count - 1)) for k in range(count)):
         layers = {key: bench.prediction(key, index) for key in keys}
-        layers["truth"] = truth_layer(dataset.annotation(index))
+        layers["truth"] = bench.truth(index)
         items.append({"image": bench.image(index), "layers": layers})
     return items
 
@@ -150,6 +155,7 @@ def run(chosen, command: str) -> tuple[dict, list[dict]]:
     from tqdm import tqdm
 
     from keras_struct_tools.measure import Bench, Effort
+    from keras_struct_tools.measure_accuracy import common_task
     from keras_struct_tools.measure_machine import describe_machine
 
     effort = Effort(chosen.warmup, chosen.runs, chosen.rounds, chosen.threads)
@@ -167,10 +173,11 @@ def run(chosen, command: str) -> tuple[dict, list[dict]]:
             bar.update()
 
         artefacts = collect_artefacts(chosen, kept, calibration, machine["gpu"], advance)
-        bench = Bench(dataset, scratch, effort, machine["gpu"])
+        task = common_task([artefact.task for artefact in artefacts], dataset.fields)
+        bench = Bench(dataset, scratch, effort, machine["gpu"], task)
         bar.reset(total=bench.steps(artefacts))
         rows = bench.measure(artefacts, advance)
-        items = gallery_items(bench, dataset, list(bench.predictions))
+        items = gallery_items(bench, len(dataset), list(bench.predictions))
     document = {
         "format": "keras_struct_benchmark",
         "version": 1,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_struct.training.tasks import task_of
 from keras_struct_tools.measure_accuracy import accuracy_of
 from keras_struct_tools.measure_rows import STAGES, Artefact, Row, rows_of, summarise
 
@@ -36,12 +37,12 @@ class Effort:
     timeout: float = 1800.0
 
 
-def spool_images(dataset, folder: Path) -> list[str]:
+def spool_images(dataset, field: str, folder: Path) -> list[str]:
     """Write the original images of a data set as `.npy` files, which any process can read."""
     files = []
     for index in range(len(dataset)):
         path = folder / f"{index}.npy"
-        np.save(path, np.asarray(dataset[index]["images"], "uint8"))
+        np.save(path, np.asarray(dataset.read(index, (field,))["images"], "uint8"))
         files.append(str(path))
     return files
 
@@ -50,7 +51,7 @@ class Bench:
     """Measures artefacts on the images of a data set.
 
     Args:
-        dataset: has `class_names`, `annotation(i)`, and samples with original images.
+        dataset: has `class_names`, the annotation of the task, and original images.
         folder: a folder for intermediate files.
         effort: how often each artefact runs.
         gpu: name of the GPU, or None: engines are then not run.
@@ -64,13 +65,13 @@ class Bench:
         self._gpu = gpu
         self.task = task
         self._accuracy = accuracy_of(task)
-        self._images = spool_images(dataset, folder)
+        self._images = spool_images(dataset, task_of(task).field, folder)
         self.predictions: dict[str, Path] = {}
 
     @property
     def accuracy_names(self) -> dict:
         """Return which figures say how good an artefact is, and the one for the chart."""
-        return {"headline": self._accuracy.headline, "names": list(self._accuracy.names)}
+        return {"headline": self._accuracy.names[0], "names": list(self._accuracy.names)}
 
     def image(self, index: int) -> np.ndarray:
         """Return the original image `index`."""
@@ -150,11 +151,14 @@ class Bench:
             row.accuracy = known[artefact.key]
 
     def _score(self, key: str) -> dict[str, float]:
-        accuracy = self._accuracy(self._dataset.class_names)
+        accuracy = self._accuracy(self._dataset)
         for index in range(len(self._dataset)):
-            result = self.prediction(key, index)
-            accuracy.update(self._dataset.annotation(index), result)
+            accuracy.update(index, self.prediction(key, index))
         return accuracy.result()
+
+    def truth(self, index: int) -> dict[str, np.ndarray]:
+        """Return what is annotated in image `index`."""
+        return self._accuracy.truth(self._dataset, index)
 
     def prediction(self, key: str, index: int) -> dict[str, np.ndarray]:
         """Return what the artefact called `key` found on image `index`."""

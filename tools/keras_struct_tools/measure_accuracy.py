@@ -1,35 +1,70 @@
 """How good an artefact is, by task: a new task adds one class to `ACCURACIES`."""
 
-from keras_struct.metrics import DetectionMetrics
+from typing import Any
+
+import numpy as np
+
+from keras_struct.training.tasks import task_of
 
 
-class DetectionAccuracy:
-    """COCO's mean average precision of detections in the pixels of the original images.
+class Accuracy:
+    """The figures of one artefact on a data set, in the pixels of the original images.
+
+    Subclasses say for which `task`, which figures are shown (`names`, the first is the headline)
+    and which attributes of the answers of `keras_struct_edge` the fields of a result are
+    (`fields`).
 
     Args:
-        class_names: names of the classes, in the order of the labels.
+        dataset: a data set with the annotation of the task.
     """
 
-    headline = "mAP"
-    names = ("mAP", "mAP_50")
-    fields = ("boxes", "scores", "labels")
+    task: str
+    names: tuple[str, ...]
+    fields: dict[str, str]
 
-    def __init__(self, class_names: tuple[str, ...]):
-        self._metrics = DetectionMetrics(class_names)
+    def __init__(self, dataset: Any):
+        self._dataset, self._task = dataset, task_of(self.task)
+        self._numbers = self._task.metrics(tuple(dataset.class_names))
 
-    def update(self, annotation: dict, result: dict) -> None:
-        """Add one image: its annotation from the data set and the fields of its result."""
-        known = ("boxes", "labels", "crowd", "difficult", "areas")
-        truth = {key: annotation[key] for key in known if annotation.get(key) is not None}
-        self._metrics.update(annotation["image_id"], truth, result)
+    def update(self, index: int, result: dict[str, np.ndarray]) -> None:
+        """Add the fields of the result of image `index`."""
+        self._task.update(self._numbers, self._dataset, index, result)
 
     def result(self) -> dict[str, float]:
         """Return the figures called `names`."""
-        numbers = self._metrics.result()
+        numbers = self._numbers.result()
         return {name: float(numbers[name]) for name in self.names}
 
 
-ACCURACIES = {"detection": DetectionAccuracy}
+class DetectionAccuracy(Accuracy):
+    """COCO's mean average precision."""
+
+    task = "detection"
+    names = ("mAP", "mAP_50")
+    fields = {"boxes": "boxes", "scores": "scores", "labels": "labels"}
+
+    @staticmethod
+    def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
+        """Return the annotated boxes of image `index`."""
+        annotation = dataset.annotation(index)
+        return {"boxes": annotation["boxes"], "labels": annotation["labels"]}
+
+
+class SegmentationAccuracy(Accuracy):
+    """Mean intersection over union of label maps."""
+
+    task = "segmentation"
+    names = ("mIoU", "pixel_accuracy")
+    fields = {"segmentation": "labels"}
+
+    @staticmethod
+    def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
+        """Return the annotated label map (H, W) of image `index`, 255 where it is ignored."""
+        field = task_of("segmentation").field
+        return {"segmentation": dataset.read(index, (field,))[field][..., 0]}
+
+
+ACCURACIES = {entry.task: entry for entry in (DetectionAccuracy, SegmentationAccuracy)}
 
 
 def accuracy_of(task: str) -> type:
@@ -44,3 +79,23 @@ def accuracy_of(task: str) -> type:
             "Benchmark an artefact that was exported with its decoder."
         )
     return ACCURACIES[task]
+
+
+def common_task(tasks: list[str | None], fields: tuple[str, ...]) -> str:
+    """Return the one task of several artefacts.
+
+    Args:
+        tasks: of the artefacts; None for a file that does not say.
+        fields: that the data set can be read for.
+
+    Raises:
+        ValueError: if they have different tasks: one table cannot hold their figures.
+    """
+    known = list(dict.fromkeys(task for task in tasks if task in ACCURACIES))
+    if len(known) > 1:
+        raise ValueError(
+            f"`--model` must name models of one task. Received: models of {known}. "
+            "Benchmark each task by itself."
+        )
+    # without any there are only rows that failed: what the data set holds decides their columns
+    return (known or [task for task in ACCURACIES if task_of(task).field in fields])[0]

@@ -49,7 +49,7 @@ def given_artefact(name: str, path: Path) -> Artefact:
     target = next(target for target, suffix in SUFFIXES.items() if suffix == path.suffix)
     try:
         card = _card(path)
-        return Artefact(name, card["target"], card["precision"], path=path)
+        return Artefact(name, card["target"], card["precision"], card["task"], path)
     except (ImportError, KeyError, OSError, ValueError) as error:
         return Artefact(name, target, "unknown", reason=f"{type(error).__name__}: {error}")
 
@@ -81,7 +81,7 @@ def export_artefact(
         runs: whether this machine can run the artefact; if not, its network is not needed.
     """
     target, precision = pair
-    artefact = Artefact(name, target, precision)
+    artefact = Artefact(name, target, precision, model.card()["task"])
     path = folder / f"{artefact.key}{SUFFIXES[target]}"
     try:
         start = time.perf_counter()

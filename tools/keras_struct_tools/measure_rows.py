@@ -17,6 +17,7 @@ class Artefact:
         model: name of the model it came from.
         target: `litert`, `onnx`, `tensorrt`, or `keras` for the model before export.
         precision: `float32`, `float16` or `int8`.
+        task: as the card of the model says, or None where it cannot be read.
         path: the file, or None where the export failed.
         network: the same network without decoder, or None where there is none.
         export_seconds: time the export of `path` took.
@@ -27,6 +28,7 @@ class Artefact:
     model: str
     target: str
     precision: str
+    task: str | None = None
     path: Path | None = None
     network: Path | None = None
     export_seconds: float | None = None

@@ -69,14 +69,21 @@ def time_stages(predictor, network, images, warmup: int, runs: int) -> dict[str,
     return times
 
 
-def save_predictions(predictor, files: list[str], fields: list[str], path: str) -> None:
-    """Predict every image and write the fields of each result as `INDEX/FIELD` arrays."""
+def save_predictions(predictor, files: list[str], fields: dict[str, str], path: str) -> None:
+    """Predict every image and write the fields of each result as `INDEX/FIELD` arrays.
+
+    Args:
+        predictor: callable on an image.
+        files: images as `.npy` files.
+        fields: name of a field -> attribute of the answer that it is.
+        path: the `.npz` file.
+    """
     arrays = {}
     for index, file in enumerate(files):
-        result = predictor(np.load(file))
-        for field in fields:
-            arrays[f"{index}/{field}"] = np.asarray(getattr(result, field))
-    np.savez(path, **arrays)
+        answer = predictor(np.load(file))
+        for field, attribute in fields.items():
+            arrays[f"{index}/{field}"] = np.asarray(getattr(answer, attribute))
+    np.savez_compressed(path, **arrays)
 
 
 def _load(job: dict, key: str):

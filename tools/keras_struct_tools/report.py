@@ -11,6 +11,10 @@ from keras_struct_tools.report_gallery import SCORE_THRESHOLD, gallery, layer_na
 from keras_struct_tools.report_stages import stage_bars
 from keras_struct_tools.report_table import html_table
 
+_SHOWN = {
+    "detection": f"Boxes with a score of at least {SCORE_THRESHOLD}",
+    "segmentation": "Classes of the pixels",
+}
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -96,8 +100,8 @@ def method(document: dict) -> str:
         "preprocessing: from an image of any size to the network's input. network alone: an "
         "artefact of the same network exported without its decoder. decoding: the run of the "
         "artefact minus that of the network alone, paired run by run; it can come out slightly "
-        "negative where the decoder costs less than the noise. end to end: image in, detections "
-        "in pixels of the image out, timed on its own.",
+        "negative where the decoder costs less than the noise. end to end: image in, its answer in "
+        "pixels of the image out, timed on its own.",
         f"Accuracy is that of the file itself, run by the edge runtime on {data['images']} images "
         f"({data['spec']}). Keras rows time model.predict on the same images.",
         "Memory is the peak resident memory of the whole process (Python, runtime and artefact) "
@@ -144,7 +148,7 @@ def render(document: dict, items: list[dict]) -> str:
         "bars": stage_bars(document),
         "table": html_table(document, front_rows(document)),
         "gallery": gallery(items, layers, data["class_names"]),
-        "threshold": str(SCORE_THRESHOLD),
+        "shown": _SHOWN.get(document["task"], "What was found"),
         "engines": engine_tables(document),
         "method": method(document),
         "machine": machine_chips(document),

@@ -1,4 +1,4 @@
-"""Pictures with the boxes of every artefact: each picture is embedded once, as JPEG."""
+"""Pictures with what every artefact found: each picture is embedded once, as JPEG."""
 
 import base64
 import io
@@ -7,19 +7,39 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from keras_struct_edge.drawing_label_maps import CLEAR, class_colours, palette_image
 from keras_struct_tools import report_text as text
 
 SCORE_THRESHOLD = 0.4
 LONGEST_SIDE = 480
+OPACITY = 150  # of 255, for label maps
 
 
 def jpeg_uri(image: np.ndarray, longest: int = LONGEST_SIDE) -> str:
     """Return an image (H, W, 3) uint8 as a `data:` address, made smaller where it is large."""
     picture = Image.fromarray(image)
     picture.thumbnail((longest, longest))
+    return _uri(picture, "jpeg", quality=84)
+
+
+def label_map_uri(
+    labels: np.ndarray, class_names: tuple[str, ...], longest: int = LONGEST_SIDE
+) -> str:
+    """Return a label map (H, W) as a `data:` address: a palette PNG that lets a picture through.
+
+    The class "background" and ignored pixels (255) are clear.
+    """
+    opacity = np.full(256, OPACITY, np.uint8)
+    opacity[[255, *(k for k, name in enumerate(class_names) if name == CLEAR)]] = 0
+    picture = palette_image(np.asarray(labels, np.uint8), tuple(class_names))
+    picture.thumbnail((longest, longest), Image.Resampling.NEAREST)
+    return _uri(picture, "png", transparency=opacity.tobytes(), optimize=True)
+
+
+def _uri(picture, kind: str, **options) -> str:
     stream = io.BytesIO()
-    picture.save(stream, format="JPEG", quality=84)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    picture.save(stream, format=kind, **options)
+    return f"data:image/{kind};base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def colour_of(label: int) -> str:
@@ -41,7 +61,7 @@ def _box(box, words: str, label: int, unit: float) -> str:
     )
 
 
-def _layer(key: str, fields: dict, class_names: list[str], unit: float) -> str:
+def _boxes(fields: dict, class_names: list[str], unit: float) -> str:
     scores = fields.get("scores", np.ones(len(fields["labels"])))
     parts = []
     for box, score, label in zip(fields["boxes"], scores, fields["labels"], strict=True):
@@ -49,15 +69,42 @@ def _layer(key: str, fields: dict, class_names: list[str], unit: float) -> str:
             continue
         words = class_names[int(label)] + (f" {score:.2f}" if "scores" in fields else "")
         parts.append(_box(box, words, int(label), unit))
-    return f'<g class="layer" data-layer="{escape(key, quote=True)}">{"".join(parts)}</g>'
+    return "".join(parts)
+
+
+def _layer(key: str, fields: dict, class_names: list[str], size: tuple[int, int]) -> str:
+    height, width = size
+    if "segmentation" in fields:
+        uri = label_map_uri(fields["segmentation"], class_names)
+        drawn = (
+            f'<image class="labels" href="{uri}" width="{width}" height="{height}" '
+            'preserveAspectRatio="none"/>'
+        )
+    else:
+        drawn = _boxes(fields, class_names, unit=max(height, width) / 340)
+    return f'<g class="layer" data-layer="{escape(key, quote=True)}">{drawn}</g>'
+
+
+def legend(items: list[dict], class_names: list[str]) -> str:
+    """Return the names of the classes of all label maps with their colours; boxes have theirs."""
+    layers = [fields for item in items for fields in item["layers"].values()]
+    maps = [np.unique(fields["segmentation"]) for fields in layers if "segmentation" in fields]
+    seen = np.unique(np.concatenate([np.zeros(0, int), *maps]))
+    colours = class_colours(tuple(class_names))
+    return "".join(
+        f'<li><span class="key" style="background:rgb{tuple(colours[k].tolist())}"></span>'
+        f"{escape(class_names[k])}</li>"
+        for k in seen
+        if k < len(class_names) and class_names[k] != CLEAR
+    )
 
 
 def gallery(items: list[dict], layers: list[tuple[str, str]], class_names: list[str]) -> str:
-    """Return the pictures and the buttons that choose whose boxes are drawn.
+    """Return the pictures and the buttons that choose whose result is drawn over them.
 
     Args:
-        items: dicts `{"image": (H, W, 3) uint8, "layers": {key: {"boxes", "labels"[, "scores"]}}}`
-            in pixels of the image.
+        items: dicts `{"image": (H, W, 3) uint8, "layers": {key: fields}}`; the fields of a result
+            are `{"boxes", "labels"[, "scores"]}` or `{"segmentation"}`, in pixels of the image.
         layers: (key, words on its button); the first is shown at the start.
         class_names: names of the classes.
     """
@@ -71,9 +118,8 @@ def gallery(items: list[dict], layers: list[tuple[str, str]], class_names: list[
     figures = []
     for item in items:
         height, width = item["image"].shape[:2]
-        unit = max(height, width) / 340
         drawn = "".join(
-            _layer(key, item["layers"][key], class_names, unit)
+            _layer(key, item["layers"][key], class_names, (height, width))
             for key, _ in layers
             if key in item["layers"]
         )
@@ -82,12 +128,11 @@ def gallery(items: list[dict], layers: list[tuple[str, str]], class_names: list[
             f'height="{height}"><svg viewBox="0 0 {width} {height}" aria-hidden="true">'
             f"{drawn}</svg></figure>"
         )
-    return f'<div class="chips">{buttons}</div><div class="pictures">{"".join(figures)}</div>'
-
-
-def truth_layer(annotation: dict) -> dict:
-    """Return the annotated boxes of an image as a layer."""
-    return {"boxes": annotation["boxes"], "labels": annotation["labels"]}
+    names = legend(items, class_names)
+    names = f'<ul class="legend" aria-label="Classes">{names}</ul>' if names else ""
+    return (
+        f'<div class="chips">{buttons}</div>{names}<div class="pictures">{"".join(figures)}</div>'
+    )
 
 
 def layer_names(document: dict) -> dict[str, str]:
