@@ -1,23 +1,17 @@
 """The augmentation SSD was trained with: expand, sample a patch, distort colours, mirror."""
 
 import dataclasses
-import math
 
-import numpy as np
 import tensorflow as tf
+
+from keras_struct.data.distortion import Augmentation, check_ranges, fold, uniform
 
 TRIALS = 50
 MIN_OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
-MEAN_FILL = (123.0, 117.0, 104.0)
-_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = 32.0, 0.5, 0.5, math.radians(18)
-_TO_YIQ = np.float32(
-    [[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]]
-)
-_TO_RGB = np.linalg.inv(_TO_YIQ.astype("float64")).astype("float32")
 
 
 @dataclasses.dataclass(frozen=True)
-class SSDAugmentation:
+class SSDAugmentation(Augmentation):
     """SSD's augmentation, and how strong it is.
 
     In half of the cases the image is put at random into a canvas up to `expand` times its size,
@@ -59,19 +53,12 @@ class SSDAugmentation:
             "min_scale": ("a number above 0 and up to 1", 0 < self.min_scale <= 1),
             "photometric": ("a number from 0 to 1", 0 <= self.photometric <= 1),
         }
-        for name, (rule, holds) in rules.items():
-            if not holds:
-                value = getattr(self, name)
-                raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
+        check_ranges(self, rules)
 
-    def get_config(self) -> dict:
-        """The arguments as a dict of numbers and booleans, ready for JSON."""
-        return dataclasses.asdict(self)
+    def window(self, seed, head, image_size, resize):
+        """See `Augmentation.window`."""
+        return self.choose_window(seed, head["size"], head["boxes"])
 
-    # Keras' own layers (RandomFlip, RandomHue, ...) can be driven with a seed, but each crops,
-    # flips or converts a whole image of its own, RandomHue draws sign and size from the same
-    # number, and there is none that samples patches. Choosing first and moving pixels once is
-    # what keeps the pipeline ahead of the training step.
     def choose_window(self, seed, size, boxes):
         """Choose what part of the image is shown.
 
@@ -84,7 +71,7 @@ class SSDAugmentation:
             window: (4,) int32 (y, x, height, width); it may reach beyond the image.
             kept: (N,) bool, boxes with their centre in the window.
         """
-        draws = _uniform(_fold(seed, 1), (TRIALS + 3, 4))
+        draws = uniform(fold(seed, 1), (TRIALS + 3, 4))
         canvas = self._canvas(draws[0], size)
         windows = self._patches(draws[3:], canvas)
         inside = centres_inside(windows, boxes)
@@ -98,19 +85,6 @@ class SSDAugmentation:
         place = tf.pad(first, [[1, 0]])[option]
         window = tf.concat([canvas[None], windows], 0)[place]
         return window, centres_inside(window[None], boxes)[0]
-
-    def choose_flip(self, seed):
-        """(2,) bool, whether to mirror (vertically, horizontally)."""
-        return (_uniform(_fold(seed, 2), (2,)) < 0.5) & tf.constant([self.vertical_flip, self.flip])
-
-    def distort(self, seed, pixels):
-        """Distort the colours of pixels (H, W, 3) float32 0..255."""
-        if self.photometric == 0:
-            return pixels
-        matrix, offset = colour_map(_fold(seed, 3), self.photometric)
-        shape = tf.shape(pixels)
-        flat = tf.matmul(tf.reshape(pixels, (-1, 3)), matrix, transpose_b=True) + offset
-        return tf.clip_by_value(tf.reshape(flat, shape), 0.0, 255.0)
 
     def _canvas(self, draws, size):
         sides = tf.cast(size, tf.float32)
@@ -146,29 +120,7 @@ def overlaps_of(windows, boxes):
     return shared / (tf.reduce_prod(high - low, -1) + areas - shared)
 
 
-def colour_map(seed, strength: float):
-    """Random linear colour map: matrix (3, 3) and offset (3,), out = matrix @ rgb + offset."""
-    draws = _uniform(seed, (2, 4))
-    amount = tf.where(draws[0] < 0.5, (2.0 * draws[1] - 1.0) * strength, 0.0)
-    contrast = 1.0 + _CONTRAST * amount[1]
-    chroma = 1.0 + _SATURATION * amount[2]
-    cosine, sine = tf.cos(_HUE * amount[3]) * chroma, tf.sin(_HUE * amount[3]) * chroma
-    zero, one = tf.zeros(()), tf.ones(())
-    turn = tf.reshape(tf.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine]), (3, 3))
-    matrix = contrast * tf.matmul(tf.constant(_TO_RGB), tf.matmul(turn, tf.constant(_TO_YIQ)))
-    return matrix, tf.fill((3,), contrast * _BRIGHTNESS * amount[0])
-
-
 def _edges(windows):
     windows = tf.cast(windows, tf.float32)
     low = windows[:, 1::-1]
     return low[:, None], (low + windows[:, :1:-1])[:, None]
-
-
-def _fold(seed, number):
-    return tf.random.experimental.stateless_fold_in(seed, number)
-
-
-def _uniform(seed, shape):
-    # a named algorithm: "auto_select" may give other numbers on another device
-    return tf.random.stateless_uniform(shape, seed, alg="philox")

@@ -20,8 +20,11 @@ def coco(annotations, images, class_names=None, strict: bool = False) -> Dataset
     Boxes (x, y, width, height) are continuous in COCO already and become (x, y, x + width,
     y + height). Category ids may have gaps: labels count the categories in the order of their
     ids. `iscrowd` regions stay in the annotation, marked, and are left out of samples to train
-    on. Where all objects have a `segmentation`, the data set offers "instance_masks"; where its
-    categories name keypoints, "keypoints", with visibility 0 for objects without any.
+    on. Where all objects have a `segmentation`, the data set offers "instance_masks" and label
+    maps painted from them, "segmentation_masks", in which 0 is the background, label + 1 an
+    object, and 255, to be ignored, a crowd or where objects of different classes overlap; see
+    `Dataset.for_task`. Where its categories name keypoints, it offers "keypoints", with
+    visibility 0 for objects without any.
 
     Args:
         annotations: path of the JSON file.
@@ -47,9 +50,13 @@ def coco(annotations, images, class_names=None, strict: bool = False) -> Dataset
     report.log()
     fields = ["bounding_boxes"]
     fields += ["instance_masks"] if masked else []
+    # a label map holds bytes: background, 254 classes and 255
+    fields += ["segmentation_masks"] if masked and len(class_names) < 255 else []
     fields += ["keypoints"] if keypoint_names else []
     records = [_record(entry, len(keypoint_names), file, masked) for entry in entries.values()]
-    dataset = Dataset(FileSource(records, class_names, keypoint_names, fields, str(file)))
+    label_names = ("background", *class_names)
+    source = FileSource(records, class_names, keypoint_names, fields, str(file), label_names)
+    dataset = Dataset(source)
     if strict:
         dataset.validate()
     return dataset
@@ -192,6 +199,8 @@ def _record(entry, num_keypoints, file, masked):
     if masked:
         parts = [(o["segmentation"], f"{o['field']}.segmentation") for o in objects]
         record["masks"] = lambda: masks.rasterise(parts, (height, width), file)
+        objects = (record["labels"], record["crowd"])
+        record["label_map"] = lambda: masks.paint_labels(record["masks"](), *objects)
     return record
 
 

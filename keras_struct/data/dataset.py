@@ -6,13 +6,15 @@ import numpy as np
 
 from keras_struct.data import pipeline
 from keras_struct.data.errors import DatasetError
+from keras_struct.data.tasks import task_source
 
 
 class Dataset:
     """Images with their annotation, as a reader found them.
 
-    `dataset[i]` is a sample: "images" (H, W, 3) uint8 in the original size and "bounding_boxes"
-    with "boxes" (N, 4) float32 xyxy in original pixels and "labels" (N,) int32.
+    `dataset[i]` is a sample: "images" (H, W, 3) uint8 in the original size and, in original
+    pixels, the default field: "bounding_boxes" with "boxes" (N, 4) float32 xyxy and "labels" (N,)
+    int32, or "segmentation_masks" (H, W, 1) uint8, the class of every pixel, 255 to be ignored.
 
     Args:
         source: where samples come from, a `FileSource` or the like.
@@ -35,7 +37,7 @@ class Dataset:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Target fields that `read` and `batches` can give."""
+        """Target fields that `read` and `batches` can give; the first is their default."""
         return self._source.fields
 
     def __len__(self) -> int:
@@ -47,8 +49,10 @@ class Dataset:
     def __getitem__(self, index: int) -> dict:
         return self.read(index)
 
-    def read(self, index: int, fields=("bounding_boxes",)) -> dict:
+    def read(self, index: int, fields=None) -> dict:
         """One sample with the target fields asked for, numpy arrays in original pixels.
+
+        `fields` are among `dataset.fields`; None stands for the first of them.
 
         It holds crowds as well, in the order of `annotation`, whose "crowd" tells them apart;
         `batches` leaves them out.
@@ -65,9 +69,35 @@ class Dataset:
 
         Returns:
             "image_id", "file", "height", "width", "boxes" (N, 4) float32 xyxy in original pixels,
-            "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool, "areas" (N,) float32.
+            "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool, "areas" (N,) float32;
+            "label_file" where the label map is a file. N is 0 where the data set has no boxes.
         """
         return self._source.annotation(self._at(index))
+
+    def label_map(self, index: int) -> np.ndarray:
+        """(H, W) uint8, the class of every pixel of an image, 255 to be ignored.
+
+        It is what `read(index, "segmentation_masks")` gives, without reading the image.
+
+        Raises:
+            ValueError: where the data set has no label maps.
+            DatasetError: where the label map cannot be read.
+        """
+        pipeline.check_fields("segmentation_masks", self.fields)
+        return self._source.label_map(self._at(index))[..., 0]
+
+    def for_task(self, task: str) -> "Dataset":
+        """The same images as a data set of one task, whose field is the default.
+
+        Args:
+            task: "detection" for boxes; "segmentation" for label maps. The class names of these
+                are the names of the values in a label map: where it was painted from objects
+                (shapes, COCO) "background" comes first.
+
+        Raises:
+            ValueError: where there is no such task, or the images have no annotation for it.
+        """
+        return Dataset(task_source(self._source, task), self._indices)
 
     def max_boxes(self) -> int:
         """Most boxes of one image, crowds left out; at least 1."""
@@ -102,11 +132,11 @@ class Dataset:
         return self.subset(sorted(order[:first])), self.subset(sorted(order[first:]))
 
     def validate(self) -> None:
-        """Decode every image once.
+        """Decode every image and label map file once.
 
         Raises:
             DatasetError: at the first image that is damaged, missing or of another size than
-                stated, naming the file.
+                stated, or whose label map is or holds an unknown label, naming the file.
         """
         self._source.validate(self._indices)
 
@@ -126,7 +156,7 @@ class Dataset:
         max_boxes: int | None = None,
         first_epoch: int = 0,
         epochs: int | None = None,
-        fields=("bounding_boxes",),
+        fields=None,
         drop_remainder: bool | None = None,
     ):
         """Batches for `model.fit`, `evaluate` and `predict`.
@@ -142,7 +172,8 @@ class Dataset:
         Args:
             batch_size: number of images in a batch, over all replicas.
             image_size: int or (height, width), pixels of the network input.
-            augment: True for `SSDAugmentation()`, an `SSDAugmentation`, False, or a function
+            augment: False; True for `SSDAugmentation()` or, where label maps are asked for and no
+                boxes, `SegmentationAugmentation()`; one of these; or a function
                 (sample, seed) -> sample that works on one sample in original size, with
                 "images" (H, W, 3) float32. It draws with tf.random.stateless_* and the seed,
                 (2,) int32.
@@ -154,7 +185,7 @@ class Dataset:
             max_boxes: number of boxes to pad to; default: the most boxes of one image.
             first_epoch: number of the epoch to start at.
             epochs: number of epochs in one iteration, or None.
-            fields: target fields to give, among `dataset.fields`.
+            fields: target fields to give, among `dataset.fields`; default: the first of them.
             drop_remainder: whether to drop a short last batch; default: where `shuffle` is set.
 
         Returns:

@@ -6,8 +6,6 @@ import tensorflow as tf
 from keras_struct.data import images
 from keras_struct.data.errors import DatasetError
 
-FIELDS = ("bounding_boxes", "instance_masks", "keypoints")
-
 
 class FileSource:
     """Images in files with their annotation in memory.
@@ -15,15 +13,25 @@ class FileSource:
     Args:
         records: list of dicts with "image_id", "file" (path), "height", "width", "boxes" (N, 4)
             float32 xyxy pixels, "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool,
-            "areas" (N,) float32, and where the data set has them "keypoints" (N, J, 3) float32
-            and "masks", a function of no argument that gives (N, H, W) uint8.
+            "areas" (N,) float32, and where the data set has them "keypoints" (N, J, 3) float32,
+            "masks", a function of no argument that gives (N, H, W) uint8, and "label_map", one
+            that gives (H, W, 1) uint8; "label_file" (path) where that is a file.
         class_names: tuple of str.
         keypoint_names: tuple of str.
-        fields: the target fields these records can give.
+        fields: the target fields these records can give; the first is the default.
         name: what messages call the data set.
+        label_names: tuple of str, what the values of a label map mean; default: `class_names`.
     """
 
-    def __init__(self, records, class_names, keypoint_names=(), fields=FIELDS[:1], name="data set"):
+    def __init__(
+        self,
+        records,
+        class_names,
+        keypoint_names=(),
+        fields=("bounding_boxes",),
+        name="data set",
+        label_names=None,
+    ):
         if not records:
             raise DatasetError(f"{name}: field `images` must hold at least one image.")
         self.records = list(records)
@@ -31,13 +39,14 @@ class FileSource:
         self.keypoint_names = tuple(keypoint_names)
         self.fields = tuple(fields)
         self.name = name
+        self.label_names = self.class_names if label_names is None else tuple(label_names)
 
     def __len__(self) -> int:
         return len(self.records)
 
     def annotation(self, index: int) -> dict:
         """Annotation of one image, without its pixels."""
-        hidden = ("masks",)
+        hidden = ("masks", "label_map")
         return {key: value for key, value in self.records[index].items() if key not in hidden}
 
     def max_boxes(self, indices) -> int:
@@ -60,7 +69,13 @@ class FileSource:
             sample["keypoints"] = record["keypoints"]
         if "instance_masks" in fields:
             sample["instance_masks"] = record["masks"]()
+        if "segmentation_masks" in fields:
+            sample["segmentation_masks"] = record["label_map"]()
         return sample
+
+    def label_map(self, index: int) -> np.ndarray:
+        """(H, W, 1) uint8, the label map of one image, without its pixels."""
+        return self.records[index]["label_map"]()
 
     def loader(self, fields):
         """Return `load(index)`, which gives one sample's head inside a tf.data graph.
@@ -87,21 +102,39 @@ class FileSource:
             size, file = sizes[index], files[index]
             head = {key: table[rows] for key, table in tables.items()}
             if "instance_masks" in fields:
-                head["instance_masks"] = self._load_masks(index)
+                head["instance_masks"] = _from_python(self._masks, index, (None, None, None))
+            if "segmentation_masks" in fields:
+                head["segmentation_masks"] = _from_python(self.label_map, index, (None, None, 1))
             crop = lambda region: images.read_region(file, size, region)  # noqa: E731
             return {**head, "size": size, "crop": crop}
 
         return load
 
-    def _load_masks(self, index):
-        def rasterise(index):
-            record = self.records[int(index)]
-            return record["masks"]()[~record["crowd"]]
-
-        masks = tf.numpy_function(rasterise, [index], tf.uint8, stateful=False)
-        return tf.ensure_shape(masks, (None, None, None))
+    def _masks(self, index):
+        record = self.records[index]
+        return record["masks"]()[~record["crowd"]]
 
     def validate(self, indices) -> None:
-        """Decode every image once; raises DatasetError at the first that cannot be read."""
+        """Decode every image and label file once; raises DatasetError at the first damaged one."""
         for index in indices:
-            self.read(index, ())
+            labelled = "label_file" in self.records[index]
+            self.read(index, ("segmentation_masks",) if labelled else ())
+
+
+def _from_python(function, index, shape):
+    """uint8 pixels that only Python can make, inside a tf.data graph."""
+    pixels = tf.numpy_function(lambda i: function(int(i)), [index], tf.uint8, stateful=False)
+    return tf.ensure_shape(pixels, shape)
+
+
+def without_objects(record: dict) -> dict:
+    """What a record says of its image, with no object in it."""
+    about_image = ("image_id", "file", "height", "width", "label_file", "label_map")
+    return {
+        **{key: record[key] for key in about_image if key in record},
+        "boxes": np.zeros((0, 4), "float32"),
+        "labels": np.zeros(0, "int32"),
+        "crowd": np.zeros(0, bool),
+        "difficult": np.zeros(0, bool),
+        "areas": np.zeros(0, "float32"),
+    }

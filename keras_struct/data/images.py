@@ -50,6 +50,22 @@ def image_size(file: str) -> tuple[int, int]:
     return read_image(file).shape[:2]
 
 
+def stated_size(file) -> tuple[int, int]:
+    """(height, width) that the head of an image file states; its pixels stay unread.
+
+    Raises:
+        DatasetError: where the file is missing or no image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{file}: field `image` must be a readable image ({error}).") from None
+    return height, width
+
+
 def read_region(file: tf.Tensor, size: tf.Tensor, region: tf.Tensor) -> tf.Tensor:
     """Read a rectangle of an image inside a tf.data graph.
 

@@ -24,6 +24,27 @@ def rasterise(segmentations, size: tuple[int, int], file) -> np.ndarray:
     return np.stack(masks) if masks else np.zeros((0, *size), "uint8")
 
 
+def paint_labels(masks, labels, crowd) -> np.ndarray:
+    """Label map of objects: 0 for the background, label + 1 for an object.
+
+    Pixels of crowds, and those that objects of different labels share, are 255, to be ignored.
+
+    Args:
+        masks: (N, H, W) uint8, 1 inside.
+        labels: (N,) int, at most 253.
+        crowd: (N,) bool.
+
+    Returns:
+        (H, W, 1) uint8.
+    """
+    values = np.where(crowd, 255, np.asarray(labels, "int64") + 1).astype("uint8")
+    low, high = np.full(masks.shape[1:], 255, "uint8"), np.zeros(masks.shape[1:], "uint8")
+    for mask, value in zip(masks, values, strict=True):
+        np.minimum(low, value, out=low, where=mask > 0)
+        np.maximum(high, value, out=high, where=mask > 0)
+    return np.where((high == 0) | (low == high), high, 255).astype("uint8")[..., None]
+
+
 def _rasterise_one(segmentation, size, file, field):
     # COCO's own C code decides which pixels a polygon covers; this is its maintained copy.
     from faster_coco_eval.core import mask as coco_mask

@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_struct.data import resize as geometry_module
-from keras_struct.data.augmentation import MEAN_FILL, SSDAugmentation
+from keras_struct.data.augmentation import SSDAugmentation
+from keras_struct.data.distortion import Augmentation, fold
 from keras_struct.data.flipping import flip_keypoints
-from keras_struct.data.resize import PAD_VALUE, check_resize
+from keras_struct.data.label_files import IGNORED
+from keras_struct.data.resize import MEAN_FILL, PAD_VALUE, check_resize
+from keras_struct.data.segmentation_augmentation import SegmentationAugmentation
 from keras_struct.ops.sizes import image_sides
-
-IGNORED = 255
 
 
 @dataclasses.dataclass
@@ -27,14 +28,14 @@ class BatchOptions:
 
     batch_size: int
     image_size: int | tuple[int, int]
-    augment: bool | SSDAugmentation | Callable = False
+    augment: bool | Augmentation | Callable = False
     shuffle: bool | None = None
     seed: int = 0
     resize: str = "stretch"
     max_boxes: int | None = None
     first_epoch: int = 0
     epochs: int | None = None
-    fields: tuple[str, ...] = ("bounding_boxes",)
+    fields: tuple[str, ...] | None = None
     drop_remainder: bool | None = None
 
     def __post_init__(self):
@@ -42,14 +43,12 @@ class BatchOptions:
         check_resize(self.resize)
         for name, low in (("batch_size", 1), ("first_epoch", 0), ("epochs", 1), ("max_boxes", 1)):
             _check_count(name, getattr(self, name), low)
-        if self.augment is True:
-            self.augment = SSDAugmentation()
-        if self.augment is not False and not isinstance(self.augment, SSDAugmentation):
-            if not callable(self.augment):
-                raise ValueError(
-                    "`augment` must be True, False, an SSDAugmentation or a function "
-                    f"(sample, seed) -> sample. Received: augment={self.augment!r}."
-                )
+        known = isinstance(self.augment, bool | Augmentation) or callable(self.augment)
+        if not known:
+            raise ValueError(
+                "`augment` must be True, False, an SSDAugmentation, a SegmentationAugmentation or "
+                f"a function (sample, seed) -> sample. Received: augment={self.augment!r}."
+            )
         self.shuffle = self.augment is not False if self.shuffle is None else self.shuffle
         if self.drop_remainder is None:
             self.drop_remainder = self.shuffle
@@ -65,7 +64,11 @@ def _check_count(name, value, low):
 
 
 def check_fields(fields, known) -> tuple[str, ...]:
-    """Return `fields` as a tuple, or raise ValueError where one is not among `known`."""
+    """Return `fields` as a tuple, or raise ValueError where one is not among `known`.
+
+    None stands for the first of `known`.
+    """
+    fields = known[:1] if fields is None else fields
     fields = (fields,) if isinstance(fields, str) else tuple(fields)
     unknown = [field for field in fields if field not in known]
     if unknown or not fields:
@@ -91,6 +94,8 @@ def count_steps(num_images: int, batch_size: int, drop_remainder: bool) -> int:
 def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
     """Build the tf.data.Dataset that `Dataset.batches` promises."""
     options.fields = check_fields(options.fields, source.fields)
+    if options.augment is True:
+        options.augment = _augmentation_for(options.fields)
     most = max(1, source.max_boxes(indices))
     if options.max_boxes is not None and options.max_boxes < most:
         raise ValueError(
@@ -118,6 +123,11 @@ def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
         count = steps * options.epochs
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(_tf_options())
+
+
+def _augmentation_for(fields):
+    without_objects = fields == ("segmentation_masks",)
+    return SegmentationAugmentation() if without_objects else SSDAugmentation()
 
 
 def _as_written(function):
@@ -151,7 +161,7 @@ def _epoch_order(indices, steps, options):
     base = _seed(options.seed)
 
     def order(epoch):
-        seed = _fold(base, epoch)
+        seed = fold(base, epoch)
         chosen = positions
         if options.shuffle:
             chosen = tf.random.experimental.stateless_shuffle(positions, seed, alg="philox")
@@ -171,9 +181,9 @@ class _Preparation:
 
     def __call__(self, index, epoch_seed):
         options = self.options
-        seed = _fold(epoch_seed, index)
+        seed = fold(epoch_seed, index)
         head = self.load(index)
-        if isinstance(options.augment, SSDAugmentation):
+        if isinstance(options.augment, Augmentation):
             pixels, head, geometry = self._augmented(head, seed)
         else:
             pixels, head, geometry = self._plain(head, seed)
@@ -184,7 +194,7 @@ class _Preparation:
 
     def _augmented(self, head, seed):
         augment, options = self.options.augment, self.options
-        window, kept = augment.choose_window(seed, head["size"], head["boxes"])
+        window, kept = augment.window(seed, head, options.image_size, options.resize)
         geometry = geometry_module.window_geometry(
             window, head["size"], options.image_size, options.resize, augment.choose_flip(seed)
         )
@@ -266,7 +276,3 @@ def _seed(seed):
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ValueError(f"`seed` must be a whole number. Received: seed={seed!r}.")
     return tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
-
-
-def _fold(seed, number):
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))

@@ -19,6 +19,7 @@ from keras_struct.ops.sizes import image_sides
 
 RESIZE_MODES = ("stretch", "letterbox")
 PAD_VALUE = 114.0
+MEAN_FILL = (123.0, 117.0, 104.0)
 
 
 class Geometry(NamedTuple):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_struct.data import scenes
 from keras_struct.data.dataset import Dataset
 
+BACKGROUND = "background"
 FIELDS = ("bounding_boxes", "instance_masks", "segmentation_masks", "keypoints")
 
 
@@ -23,8 +24,9 @@ def shapes(
     `count` images, so that shapes(1000) and shapes(200, first=1000) share none.
 
     Boxes and masks cover the visible part of a shape. Label maps hold 0 for the background, label
-    + 1 for a shape and 255, to be ignored, on the soft outlines. Keypoints are the "center" and
-    the "left", "top", "right" and "bottom" most visible points; visibility 1 means hidden.
+    + 1 for a shape and 255, to be ignored, on the soft outlines; `for_task("segmentation")` gives
+    them with their class names. Keypoints are the "center" and the "left", "top", "right" and
+    "bottom" most visible points; visibility 1 means hidden.
 
     Args:
         count: number of images.
@@ -72,6 +74,7 @@ class ShapesSource:
         self.count = count
         self.first = first
         self.class_names = world.class_names
+        self.label_names = (BACKGROUND, *world.class_names)
         self.name = f"shapes (seed {world.seed}, {first} to {first + count - 1})"
 
     def __len__(self) -> int:
@@ -108,6 +111,10 @@ class ShapesSource:
             if field != "bounding_boxes":
                 sample[field] = scene[field]
         return sample
+
+    def label_map(self, index: int) -> np.ndarray:
+        """(H, W, 1) uint8, the label map of one image."""
+        return self.world.scene(self.first + index)["segmentation_masks"]
 
     def loader(self, fields):
         """Return `load(index)`; see `FileSource.loader`."""

@@ -1,6 +1,6 @@
 """Reader of the PASCAL VOC layout: Annotations/*.xml, ImageSets/*.txt, JPEGImages/."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 import defusedxml.ElementTree
@@ -10,9 +10,10 @@ from defusedxml.common import DefusedXmlException
 from keras_struct.data import images
 from keras_struct.data.annotations import BoxReport
 from keras_struct.data.dataset import Dataset
-from keras_struct.data.errors import DatasetError, dataset_error
+from keras_struct.data.errors import dataset_error
 from keras_struct.data.files import FileSource
 from keras_struct.data.paths import inside
+from keras_struct.data.split_list import read_split
 
 
 def voc(folder, split: str = "train", class_names=None, strict: bool = False) -> Dataset:
@@ -39,7 +40,7 @@ def voc(folder, split: str = "train", class_names=None, strict: bool = False) ->
     Source: Everingham et al. 2010, the VOC development kit.
     """
     folder = Path(folder).absolute()
-    names = _read_split(folder, split)
+    names = read_split(folder, split)
     objects = {} if class_names is not None else _read_all(folder)
     if class_names is None:
         class_names = sorted({o["name"] for entry in objects.values() for o in entry["objects"]})
@@ -59,27 +60,6 @@ def voc(folder, split: str = "train", class_names=None, strict: bool = False) ->
     if strict:
         dataset.validate()
     return dataset
-
-
-def _read_split(folder, split):
-    candidates = [folder / "ImageSets" / sub / f"{split}.txt" for sub in ("Main", "")]
-    file = next((path for path in candidates if path.is_file()), None)
-    if file is None or PurePosixPath(split).name != split:
-        found = sorted(path.stem for path in (folder / "ImageSets").glob("**/*.txt"))
-        raise DatasetError(
-            f"{folder}: field `split` must name a list in ImageSets or ImageSets/Main. "
-            f"Received: split={split!r}. Found: {found}."
-        )
-    # the second column of VOC's per-class lists (1, 0, -1) says nothing about boxes
-    names = [line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()]
-    if not names:
-        raise dataset_error(file, "split", "must list at least one image; it is empty")
-    repeated = (
-        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    )
-    if repeated:
-        raise dataset_error(file, "split", f"must list an image once. Repeated: {sorted(repeated)}")
-    return names
 
 
 def _read_all(folder):

@@ -12,8 +12,9 @@ PUBLIC = {
     },
     "keras_struct.backbones": {"create", "names"},
     "keras_struct.data": {
-        *("Dataset", "DatasetError", "SSDAugmentation", "coco", "label_map_to_original", "open"),
-        *("shapes", "to_network", "to_original", "voc"),
+        *("Dataset", "DatasetError", "SSDAugmentation", "SegmentationAugmentation"),
+        *("camvid", "cityscapes", "class_frequencies", "coco", "label_map_to_original"),
+        *("label_maps", "open", "shapes", "to_network", "to_original", "voc", "voc_segmentation"),
     },
     "keras_struct.layers": {
         *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "L2Normalization"),

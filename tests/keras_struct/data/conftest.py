@@ -86,3 +86,30 @@ def write_coco(tmp_path):
         return file, images
 
     return write
+
+
+class LabelFolder:
+    """SPLIT/images/NAME.png with SPLIT/labels/NAME.png; labels are the grey of the image."""
+
+    def __init__(self, path):
+        self.path = path
+        self.files("train")
+
+    def files(self, split):
+        folders = self.path / split / "images", self.path / split / "labels"
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        return folders
+
+    def add(self, name, labels=None, split="train", image=None, suffix="png", **options):
+        images, label_maps = self.files(split)
+        labels = np.zeros((12, 16), "uint8") if labels is None else np.asarray(labels, "uint8")
+        image = np.repeat(labels[..., None], 3, -1) if image is None else image
+        Image.fromarray(image).save(images / f"{name}.{suffix}")
+        Image.fromarray(labels).save(label_maps / f"{name}.png", **options)
+        return self
+
+
+@pytest.fixture
+def label_folder(tmp_path):
+    return LabelFolder(tmp_path / "streets")

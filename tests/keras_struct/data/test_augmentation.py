@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_struct.data import SSDAugmentation
-from keras_struct.data.augmentation import centres_inside, colour_map, overlaps_of
+from keras_struct.data.augmentation import centres_inside, overlaps_of
+from keras_struct.data.distortion import colour_map
 
 SIZE = (120, 160)
 

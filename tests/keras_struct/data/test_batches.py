@@ -202,7 +202,7 @@ def test_fields_choose_the_targets(write_coco):
         ({"max_boxes": 0}, "`max_boxes` must be a whole number of at least 1"),
         ({"seed": 0.5}, "`seed` must be a whole number. Received: seed=0.5"),
         ({"resize": "crop"}, "`resize` must be one of"),
-        ({"augment": "ssd"}, "`augment` must be True, False, an SSDAugmentation or a function"),
+        ({"augment": "ssd"}, "`augment` must be True, False, an SSDAugmentation, a Seg"),
     ],
 )
 def test_options_out_of_range_are_refused(arguments, message):

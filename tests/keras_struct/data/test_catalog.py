@@ -27,13 +27,3 @@ def test_splits_that_do_not_exist_are_refused():
         data.open("shapes:3", split="dev")
     with pytest.raises(ValueError, match="`split` must be None for a COCO file"):
         data.open("coco:a.json,images", split="val")
-
-
-def test_public_names():
-    expected = {
-        *("Dataset", "DatasetError", "SSDAugmentation", "coco", "open", "shapes"),
-        *("to_network", "to_original", "voc"),
-    }
-    callables = {name for name in dir(data) if callable(getattr(data, name))}
-    assert callables == expected
-    assert issubclass(data.DatasetError, ValueError)
