@@ -187,7 +187,7 @@ def test_fields_choose_the_targets(write_coco):
         with pytest.raises(ValueError, match="`fields` must be among those of the data set"):
             dataset.batches(1, 80, fields=fields)
     with pytest.raises(ValueError, match="`fields` must be among those of the data set"):
-        dataset.read(0, "segmentation_masks")
+        dataset.read(0, "depth")
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_coco_mini(shared):
     root = shared / "coco_mini"
     train = coco(root / "annotations" / "instances_train.json", root / "images")
     assert len(train) == 226 and len(train.class_names) == 80
-    assert train.fields == ("bounding_boxes", "instance_masks")
+    assert train.fields == ("bounding_boxes", "instance_masks", "segmentation_masks")
     crowds = sum(int(train.annotation(i)["crowd"].sum()) for i in range(len(train)))
     assert crowds == 26
     for index in range(0, 60, 5):
