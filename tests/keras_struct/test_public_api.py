@@ -24,7 +24,7 @@ PUBLIC = {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "SmoothL1BoxLoss"),
         "assign_targets",
     },
-    "keras_struct.metrics": {"DetectionMetrics", "average_precision"},
+    "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {"SSD", "arguments", "create", "fit_default_boxes", "names", "task"},
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
