@@ -98,7 +98,8 @@ def measure(model, pair, folder, options):
     row |= {name: statistics.median(values) for name, values in times.items()}
     row["ratio"] = row["whole_ms"] / row["network_ms"]
     row["ratio_of_minima"] = min(times["whole_ms"]) / min(times["network_ms"])
-    row["detections"] = int(results["num_detections"][0])
+    if "num_detections" in results:
+        row["detections"] = int(results["num_detections"][0])
     shown = [row[k] for k in ("whole_ms", "network_ms", "ratio", "ratio_of_minima")]
     shown += [row["resize_ms"], row["answer_ms"]]
     print(ROW.format(pair, *(f"{value:.3f}" for value in shown)), flush=True)

@@ -1,12 +1,13 @@
-"""Does every artefact find what Keras finds? Compared on real images, at least 100 by default.
+"""Does every artefact find what Keras finds? Compared on real images, 100 by default.
 
     python benchmarks/parity.py --images=photos/ --model=runs/cells/model.keras
     python benchmarks/parity.py --images=photos/ --model=mobilenet_v2 --pairs=litert/float32
 
 The detections of an image are compared as a set: the fraction that agrees within the tolerance of
 the precision, the largest difference of a box edge (pixels of the network's input) and of a score
-among those, and among all pairs that are plainly the same object. Engines do not run without a
-GPU: their row says so, and the ONNX graph they are built from has its own.
+among those, and among all pairs that are plainly the same object. Of label maps it is the fraction
+of pixels. Engines do not run without a GPU: their row says so, and the ONNX graph they are built
+from has its own.
 
 Judge float16 and int8 with a trained `.keras` model only: a random head amplifies rounding. With
 `--model=mobilenet_v2`, rounding the kernels to float16 in Keras itself moves its outputs by 3-5 %.
@@ -28,12 +29,13 @@ from keras_struct_edge import load
 from keras_struct_edge.preprocessing import preprocess
 from keras_struct_export import ExportError, compare, export
 from keras_struct_export.samples import synthetic_images
-from keras_struct_export.targets import PAIRS, TARGETS, TOLERANCES
+from keras_struct_export.targets import PAIRS, TARGETS, tolerance_of
 from keras_struct_export.verify import run_artefact, run_model, score_threshold
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 ROW = "{:18} {:>8} {:>6} {:>6} {:>9} {:>10} {:>10} {:>10} {:>11}"
 CALIBRATION = 100
+FOUND = {"labels": "detections", "segmentation": "pixels"}
 
 
 def main():
@@ -49,13 +51,13 @@ def main():
     options = parser.parse_args()
     size = options.image_size
     spec = {"height": size, "width": size, "resize": "stretch", "pad_value": 114}
-    first = read_images(options.images, 8, spec)
+    first = None if options.model.endswith(".keras") else read_images(options.images, 8, spec)
     model = build(options.model, size, options.num_classes, first, options.weights)
     images = read_images(options.images, options.count, model.card()["input"])
     network = model.with_decoder()
     reference = run_model(network, images)
-    found = int((reference["labels"] >= 0).sum())
-    print(f"{len(images)} images, {found} detections by Keras")
+    found = [f"{(reference[k] >= 0).sum()} {what}" for k, what in FOUND.items() if k in reference]
+    print(f"{len(images)} images, {', '.join(found)} by Keras")
     print(ROW.format("", "agree", "miss", "extra", "px", "score", "worst px", "worst", "MB"))
     with tempfile.TemporaryDirectory() as folder:
         rows = [
@@ -103,7 +105,7 @@ def measure(model, network, pair, folder, images, reference):
     except ExportError as error:
         print(f"{pair:18} {error}", flush=True)
         return {**row, "note": str(error)}
-    tolerance = TOLERANCES[precision]
+    tolerance = tolerance_of(precision, model.card()["task"])
     same = compare(reference, results, tolerance, score_threshold(network))
     row |= {**vars(same), "agreement": same.agreement, "within": same.within(tolerance)}
     row["mb"] = path.stat().st_size / 1e6
