@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_struct_export.errors import ExportError
+from keras_struct_export.float_layers import float_layers
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class FrozenGraph:
         signature: the one tf.TensorSpec it takes.
         outputs: names of its results, in the order of the concrete function.
         layers: names of all layers of the model, to blame one in an error.
+        floats: finds the layers that stay float32, see `float_layers`.
     """
 
     function: Any
     signature: Any
     outputs: tuple[str, ...]
     layers: frozenset[str]
+    floats: re.Pattern
 
     def nodes(self) -> list[tuple[str, str]]:
         """List (operator type, name) of every node, loop bodies included."""
@@ -82,7 +85,9 @@ def freeze(network, name: str, shape: tuple[int | None, ...]) -> FrozenGraph:
     )
     renamed = _named(constant, outputs, name)
     function = tf.function(renamed, input_signature=[signature])
-    return FrozenGraph(function, signature, outputs, frozenset(_layer_names(network)))
+    return FrozenGraph(
+        function, signature, outputs, frozenset(_layer_names(network)), float_layers(network)
+    )
 
 
 def as_results(outputs) -> dict:

@@ -7,12 +7,14 @@ one side. They are known before the file runs: error of the kernel times mean of
 Source: Nagel et al. 2019, arXiv:1906.04721, section 4.2, with means measured on images.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
 
 from keras_struct_export import litert_file
+from keras_struct_export.float_layers import DECODER
 
 # Where an operator has its input, its kernel and, if there is one, its bias.
 _PLACES = {
@@ -28,20 +30,27 @@ def has_kernel(operator: litert_file.Operator) -> bool:
     return operator.kind in _PLACES
 
 
-def correct(content: bytes, quantized: bytes, batches: Iterable[np.ndarray]) -> bytes:
+def correct(
+    content: bytes,
+    quantized: bytes,
+    batches: Iterable[np.ndarray],
+    floats: re.Pattern = DECODER,
+) -> bytes:
     """Correct the biases of an int8 file.
 
     Args:
         content: the float32 .tflite file it was made from.
         quantized: the int8 file.
         batches: calibration images as the float32 file takes them.
+        floats: finds the layers that stay float32, see `float_layers`.
 
     Returns:
         The int8 file with other biases.
     """
     original, model = litert_file.parse(content), litert_file.parse(quantized)
-    pairs = list(zip(_with_kernel(original), _with_kernel(model), strict=True))
-    means = _input_means(content, [_input(source) for source, _ in pairs], batches)
+    pairs = list(zip(_with_kernel(original, floats), _with_kernel(model, floats), strict=True))
+    names = list(dict.fromkeys(_input(source) for source, _ in pairs))
+    means = _input_means(litert_file.cut(content, names, floats), names, batches)
     shifts = defaultdict(list)
     for source, rounded in pairs:
         error = _values(model, _kernel(rounded)) - _values(original, _kernel(source))
@@ -75,10 +84,10 @@ def mean_shift(kind: str, error: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return error.reshape(len(error), -1, len(mean)).sum(1) @ mean
 
 
-def _with_kernel(model) -> list[litert_file.Operator]:
+def _with_kernel(model, floats: re.Pattern) -> list[litert_file.Operator]:
     return [
         operator
-        for operator in litert_file.network_operators(model)
+        for operator in litert_file.network_operators(model, floats)
         if has_kernel(operator) and litert_file.is_constant(model, _kernel(operator))
     ]
 
@@ -100,11 +109,10 @@ def _spread(operator: litert_file.Operator) -> int:
 def _input_means(
     content: bytes, names: list[str], batches: Iterable[np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Mean of each channel of the named tensors over all images and positions."""
+    """Mean of each channel of the results of a file over all images and positions, by `names`."""
     from ai_edge_litert.interpreter import Interpreter
 
-    names = list(dict.fromkeys(names))
-    interpreter = Interpreter(model_content=litert_file.cut(content, names))
+    interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     pixels = interpreter.get_input_details()[0]["index"]
     results = [detail["index"] for detail in interpreter.get_output_details()]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_struct_edge.card import CARD_KEY
+from keras_struct_export.float_layers import DECODER
 
-# The name a layer called "decoder" leaves in the graph; Keras counts repeated calls.
-DECODER = re.compile(r"(^|/)decoder(_\d+)?/")
 # Types of constants, by their number in the schema: float32, float16, int32, int8.
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 9: "int8"}
 
@@ -63,14 +62,14 @@ def foreign_operators(model) -> list[str]:
     )
 
 
-def network_operators(model) -> list[Operator]:
+def network_operators(model, floats: re.Pattern = DECODER) -> list[Operator]:
     """Operators before the decoder: not of it by name, and fed by nothing of it."""
     decoded: set[str] = set()
     network = []
     for operator in operators(model):
         # A fused operator joins the names of its parts; one part of the network is enough.
         parts = ";".join(operator.outputs).split(";")
-        named = all(DECODER.search(part) for part in parts if part)
+        named = all(floats.search(part) for part in parts if part)
         if named or decoded.intersection(operator.inputs):
             decoded.update(operator.outputs)
         else:
@@ -97,10 +96,10 @@ def with_card(content: bytes, card: bytes) -> bytes:
     return pack(model)
 
 
-def cut(content: bytes, names: list[str]) -> bytes:
+def cut(content: bytes, names: list[str], floats: re.Pattern = DECODER) -> bytes:
     """The network without its decoder, as a file whose results are the tensors of these names."""
     model = parse(content)
-    kept = {output for operator in network_operators(model) for output in operator.outputs}
+    kept = {output for operator in network_operators(model, floats) for output in operator.outputs}
     graph = model.subgraphs[0]
     graph.operators = [
         operator

@@ -22,7 +22,8 @@ def quantize(content: bytes, request: Request) -> bytes:
     """
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-    network = litert_file.network_operators(litert_file.parse(content))
+    floats = request.graph.floats
+    network = litert_file.network_operators(litert_file.parse(content), floats)
     # Scaling of pixels stays in float: rounding once before the first kernel is enough.
     network = list(
         itertools.dropwhile(lambda operator: not litert_bias.has_kernel(operator), network)
@@ -41,7 +42,8 @@ def quantize(content: bytes, request: Request) -> bytes:
         try:
             ranges = _ranges(content, feeds)
             result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-            return litert_bias.correct(content, bytes(result.quantized_model), _batches(request))
+            quantized = bytes(result.quantized_model)
+            return litert_bias.correct(content, quantized, _batches(request), floats)
         except Exception as error:
             raise ExportError(f"LiteRT cannot quantise this model: {error}") from error
 

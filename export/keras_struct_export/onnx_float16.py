@@ -1,7 +1,10 @@
 """The network of an ONNX graph in float16; its decoder, inputs and outputs stay float32."""
 
+import re
+
 import numpy as np
 
+from keras_struct_export.float_layers import DECODER
 from keras_struct_export.onnx_graph import bodies, decoder_nodes, used
 
 # Inputs that the ONNX specification fixes to float32.
@@ -9,11 +12,12 @@ _FLOAT32_INPUTS = {"Resize": (1, 2), "QuantizeLinear": (), "DequantizeLinear": (
 _SMALLEST, _LARGEST = 6e-8, 65504.0
 
 
-def to_float16(model):
+def to_float16(model, floats: re.Pattern = DECODER):
     """Turn weights and activations before the decoder to float16.
 
     Args:
         model: onnx.ModelProto in float32; it is not changed.
+        floats: finds the layers that stay float32, see `float_layers`.
 
     Returns:
         A new onnx.ModelProto with the same inputs and outputs, with casts at the borders.
@@ -21,7 +25,7 @@ def to_float16(model):
     import onnx
 
     model = onnx.shape_inference.infer_shapes(model, strict_mode=False)
-    return _Float16(model).convert()
+    return _Float16(model).convert(decoder_nodes(model.graph, floats))
 
 
 class _Float16:
@@ -36,8 +40,8 @@ class _Float16:
         self.casts: dict[tuple[str, bool], str] = {}
         self.nodes: list = []
 
-    def convert(self):
-        kept = decoder_nodes(self.graph)
+    def convert(self, kept: set[int]):
+        """Convert all nodes but those of the indices `kept`."""
         for index, node in enumerate(self.graph.node):
             # Bodies of loops see tensors by name: nodes that have one stay float32.
             half = index not in kept and not bodies(node)

@@ -1,8 +1,9 @@
 """Questions about an ONNX graph."""
 
+import re
 from collections.abc import Iterator
 
-from keras_struct_export.litert_file import DECODER
+from keras_struct_export.float_layers import DECODER
 
 
 def all_nodes(graph) -> Iterator:
@@ -30,12 +31,12 @@ def used(node) -> set[str]:
     return names - {""}
 
 
-def decoder_nodes(graph) -> set[int]:
+def decoder_nodes(graph, floats: re.Pattern = DECODER) -> set[int]:
     """Indices of the nodes of the decoder: so named, or fed by one that is."""
     decoded: set[str] = set()
     found = set()
     for index, node in enumerate(graph.node):
-        if DECODER.search(f"{node.name}/") or decoded & used(node):
+        if floats.search(f"{node.name}/") or decoded & used(node):
             decoded.update(node.output)
             found.add(index)
     return found

@@ -37,7 +37,7 @@ def quantize(model, request: Request):
                 _Reader(request),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_QUANTISED),
-                nodes_to_exclude=_excluded(model.graph),
+                nodes_to_exclude=_excluded(model.graph, request.graph.floats),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
@@ -75,8 +75,8 @@ def _name_nodes(model) -> None:
         node.name = node.name or f"node_{index}"
 
 
-def _excluded(graph) -> list[str]:
-    decoder = decoder_nodes(graph)
+def _excluded(graph, floats) -> list[str]:
+    decoder = decoder_nodes(graph, floats)
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
     # An Add of two activations is a residual; one with a constant is pixel scaling or a bias.

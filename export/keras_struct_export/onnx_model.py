@@ -24,7 +24,7 @@ def build(request: Request) -> Artefact:
         from keras_struct_export.onnx_float16 import to_float16
 
         with request.progress.step("turned the network to float16"), quiet():
-            model = to_float16(model)
+            model = to_float16(model, request.graph.floats)
     elif request.precision == "int8":
         from keras_struct_export.onnx_int8 import quantize
 

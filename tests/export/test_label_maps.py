@@ -50,6 +50,27 @@ class Labeller(LabellingModel):
         super().__init__(images, logits, options, stride=8, name=name)
 
 
+@keras.saving.register_keras_serializable("test")
+class Steps(keras.layers.Layer):
+    """Adds up many small differences, as the inference of a CRF does, and says so."""
+
+    always_float32 = True
+
+    def call(self, logits):
+        kernel = keras.ops.full((3, 3, 5, 1), 1 / 9)
+        for _ in range(3):
+            logits = logits + 0.01 * keras.ops.depthwise_conv(logits, kernel, 1, "same")
+        return logits
+
+
+class Refined(LabellingModel):
+    """A labeller that goes on behind its logits, inside the network."""
+
+    def __init__(self, labeller):
+        logits = Steps(name="steps")(labeller.get_layer("logits").input)
+        super().__init__(labeller.input, logits, labeller.labelling, stride=8, name="refined")
+
+
 @pytest.fixture(scope="module")
 def model():
     return Labeller(5, SIZE, class_names=("a", "b", "c", "d", "e"))
@@ -137,6 +158,22 @@ def test_onnx_int8_reaches_transposed_convolutions(made):
             assert [makers[name] for name in node.input[:2]] == ["DequantizeLinear"] * 2
             found[node.op_type] += 1
     assert found["ConvTranspose"] == 1 and found["Conv"] == 6
+
+
+def test_layers_that_say_so_stay_float32_inside_the_network(model, images, tmp_path):
+    refined = Refined(model)
+    for name, precision in (("a.tflite", "int8"), ("b.onnx", "int8"), ("c.onnx", "float16")):
+        export(refined, tmp_path / name, None, precision, images, decoder=False, progress=None)
+    found = litert_file.operators(litert_file.parse((tmp_path / "a.tflite").read_bytes()))
+    types = Counter((op.kind, op.dtypes[0]) for op in found if "/steps" in op.outputs[0])
+    assert types["DEPTHWISE_CONV_2D", "FLOAT32"] == 3 and not types["DEPTHWISE_CONV_2D", "INT8"]
+    assert "INT8" in {dtype for op in found for dtype in op.dtypes}
+    for name in ("b.onnx", "c.onnx"):
+        nodes = onnx.load(tmp_path / name).graph.node
+        makers = {output: node.op_type for node in nodes for output in node.output}
+        kernels = [n.input[1] for n in nodes if n.op_type == "Conv" and "/steps" in n.name]
+        # stored as they are, neither rounded nor cast
+        assert len(kernels) == 3 and not makers.keys() & set(kernels)
 
 
 @needs_tensorrt
