@@ -25,7 +25,7 @@ def reduced_vgg16(images, weights=None, output_stride=16):
 
     Source: Liu et al. 2016, arXiv:1512.02325, section 3; Chen et al. 2015, arXiv:1412.7062.
     """
-    vgg = _load_vgg(weights)
+    vgg = load_vgg(weights)
     x = scale_pixels(images, "caffe")
     levels, stride = {}, 1
     for layer in vgg.layers:
@@ -79,7 +79,15 @@ def subsample_dense(kernel, bias, input_shape, step, num_outputs=1024):
     return [kernel[..., outputs], np.asarray(bias)[outputs]]
 
 
-def _load_vgg(weights):
+def load_vgg(weights):
+    """Build `keras.applications.VGG16` for weights that may hold its dense layers or not.
+
+    Args:
+        weights: None, "imagenet", or the path of a weights file.
+
+    Returns:
+        The network, with its dense layers where the weights have them, without for None.
+    """
     if weights in (None, "imagenet"):
         return keras.applications.VGG16(weights=weights, include_top=weights is not None)
     vgg = keras.applications.VGG16(weights=None, include_top=False)

@@ -4,5 +4,9 @@ from keras_struct.models.catalog import arguments as arguments
 from keras_struct.models.catalog import create as create
 from keras_struct.models.catalog import names as names
 from keras_struct.models.catalog import task as task
+from keras_struct.models.fully_convolutional import (
+    to_fully_convolutional as to_fully_convolutional,
+)
+from keras_struct.models.labelling import FCN as FCN
 from keras_struct.models.ssd import SSD as SSD
 from keras_struct.models.ssd import fit_default_boxes as fit_default_boxes

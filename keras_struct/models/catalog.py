@@ -5,17 +5,24 @@ import functools
 import inspect
 
 from keras_struct import backbones
-from keras_struct.models.labelling import LabellingModel, LabellingOptions
+from keras_struct.models.labelling import FCN, LabellingModel, LabellingOptions
 from keras_struct.models.ssd import SSD
 
-_FAMILIES = {"ssd": SSD}
+# Families that are built on any backbone: FAMILY_BACKBONE.
+_ON_BACKBONES = {
+    "fcn8s": functools.partial(FCN, stride=8),
+    "fcn16s": functools.partial(FCN, stride=16),
+    "fcn32s": functools.partial(FCN, stride=32),
+    "ssd": SSD,
+}
+# Networks of their own.
+_ALONE = {}
 
 
 def names() -> list[str]:
-    """Names that `create` takes: FAMILY_BACKBONE."""
-    return [
-        f"{family}_{backbone}" for family in sorted(_FAMILIES) for backbone in backbones.names()
-    ]
+    """Names that `create` takes: FAMILY_BACKBONE, or that of a network of its own."""
+    pairs = [f"{family}_{name}" for family in _ON_BACKBONES for name in backbones.names()]
+    return sorted([*pairs, *_ALONE])
 
 
 def create(name, **options):
@@ -23,7 +30,7 @@ def create(name, **options):
 
     Args:
         name: one of `names()`.
-        **options: arguments of the family's class (`SSD`) after the backbone.
+        **options: arguments of the family's class (`SSD`, `FCN`, ...) after the backbone.
 
     Returns:
         The model.
@@ -62,5 +69,7 @@ def _maker(name):
     """The class of a model, with what its name says about the arguments."""
     if name not in names():
         raise ValueError(f"`model` must be one of {', '.join(names())}. Received: model={name!r}.")
+    if name in _ALONE:
+        return functools.partial(_ALONE[name])
     family, backbone = name.split("_", 1)
-    return functools.partial(_FAMILIES[family], backbone)
+    return functools.partial(_ON_BACKBONES[family], backbone)

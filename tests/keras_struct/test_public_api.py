@@ -25,7 +25,10 @@ PUBLIC = {
         "assign_targets",
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
-    "keras_struct.models": {"SSD", "arguments", "create", "fit_default_boxes", "names", "task"},
+    "keras_struct.models": {
+        *("FCN", "SSD", "arguments", "create", "fit_default_boxes", "names", "task"),
+        "to_fully_convolutional",
+    },
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),

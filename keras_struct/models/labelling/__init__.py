@@ -1,4 +1,5 @@
 """Dense labelling: an encoder, an upsampling path, and a label for every pixel."""
 
+from keras_struct.models.labelling.fcn import FCN as FCN
 from keras_struct.models.labelling.labelling_model import LabellingModel as LabellingModel
 from keras_struct.models.labelling.options import LabellingOptions as LabellingOptions

@@ -13,3 +13,10 @@ def test_task_and_arguments_by_name():
     for ask in (models.task, models.arguments):
         with pytest.raises(ValueError, match="`model` must be one of .*ssd_vgg16.*'unit'"):
             ask("unit")
+
+
+def test_what_the_name_says_is_no_argument():
+    assert models.task("fcn8s_mobilenet_v2") == "segmentation"
+    arguments = models.arguments("fcn8s_mobilenet_v2")
+    assert {"num_classes", "image_size", "loss", "learn_upsampling", "weights"} <= set(arguments)
+    assert not {"self", "backbone", "name", "stride", "labelling"} & set(arguments)
