@@ -24,7 +24,7 @@ def train(options, output: Path):
     import keras
 
     import keras_struct as ks
-    from keras_struct_tools.train_model import network_sizes
+    from keras_struct_tools.train_boxes import network_sizes
 
     keras.utils.set_random_seed(0)
     data = ks.data.shapes(options.steps * BATCH_SIZE)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_struct.data.augmentation import centres_inside
 from keras_struct.data.distortion import Augmentation, check_ranges, fold, uniform
 from keras_struct.data.label_files import IGNORED
+from keras_struct.ops.sizes import image_sides
 
 _RELATIVE_TO = ("input", "image")
 
@@ -27,8 +28,9 @@ class SegmentationAugmentation(Augmentation):
     Args:
         scale: (low, high), factors on the size of the image.
         relative_to: "input": 1 is the size at which evaluation shows the whole image in the
-            network input, whatever its own size; "image": 1 is the size of the image itself, for
-            crops that are smaller than the images of evaluation.
+            network input, whatever its own size; an int or (height, width): the same for a network
+            input of that size, of which the crops are a part; "image": 1 is the size of the image
+            itself.
         focus: float in [0, 1], probability that the crop holds a pixel of a class drawn at random
             among those in the image, so that a rare class is seen as often as a common one.
         focus_labels: the labels drawn from, or None for all.
@@ -43,7 +45,7 @@ class SegmentationAugmentation(Augmentation):
     """
 
     scale: tuple[float, float] = (0.5, 2.0)
-    relative_to: str = "input"
+    relative_to: str | int | tuple[int, int] = "input"
     focus: float = 0.0
     focus_labels: tuple[int, ...] | None = None
     photometric: float = 1.0
@@ -52,13 +54,13 @@ class SegmentationAugmentation(Augmentation):
 
     def __post_init__(self):
         # JSON knows no tuples, and equals must be equal
-        for name in ("scale", "focus_labels"):
+        for name in ("scale", "focus_labels", "relative_to"):
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         labels = self.focus_labels
         rules = {
             "scale": ("two numbers, 0 < low <= high", _is_range(self.scale)),
-            "relative_to": (f"one of {_RELATIVE_TO}", self.relative_to in _RELATIVE_TO),
+            "relative_to": (f"one of {_RELATIVE_TO} or a size", _is_reference(self.relative_to)),
             "focus": ("a number from 0 to 1", 0 <= self.focus <= 1),
             "focus_labels": (
                 "None or labels from 0 to 254",
@@ -88,7 +90,9 @@ class SegmentationAugmentation(Augmentation):
         sides = tf.constant(image_size, tf.float32)
         if self.relative_to == "image":
             return sides
-        return size if resize == "stretch" else sides * tf.reduce_max(size / sides)
+        shown = image_size if self.relative_to == "input" else image_sides(self.relative_to)
+        ratios = size / tf.constant(shown, tf.float32)
+        return sides * (ratios if resize == "stretch" else tf.reduce_max(ratios))
 
     def _focused(self, seed, head, origin, extent):
         """Origin of a crop around a pixel of a class; as it was where no class can be drawn."""
@@ -112,3 +116,12 @@ class SegmentationAugmentation(Augmentation):
 
 def _is_range(scale):
     return isinstance(scale, tuple) and len(scale) == 2 and 0 < scale[0] <= scale[1]
+
+
+def _is_reference(value):
+    if isinstance(value, str):
+        return value in _RELATIVE_TO
+    try:
+        return bool(image_sides(value))
+    except ValueError:
+        return False

@@ -17,5 +17,6 @@ from keras_struct.training.reports import RunReports as RunReports
 from keras_struct.training.resume import ExactResume as ExactResume
 from keras_struct.training.scales import averaged_over_scales as averaged_over_scales
 from keras_struct.training.schedules import cosine_schedule as cosine_schedule
+from keras_struct.training.schedules import poly_schedule as poly_schedule
 from keras_struct.training.validation import EarlyStopping as EarlyStopping
 from keras_struct.training.validation import Evaluation as Evaluation

@@ -42,7 +42,7 @@ def evaluate(
             `task`, `image_size` and `resize`.
     """
     model = as_function(model, **options)
-    task = task_of(model.task)
+    task, dataset = task_of(model.task), dataset.for_task(model.task)
     numbers = task.metrics(dataset.class_names)
     for index, _, result in predictions(model, dataset, batch_size):
         task.update(numbers, dataset, index, result)
@@ -76,7 +76,7 @@ def predictions(
         ValueError: as for `evaluate`.
     """
     model = as_function(model, **options)
-    task = task_of(model.task)
+    task, dataset = task_of(model.task), dataset.for_task(model.task)
     check_class_names(getattr(model, "class_names", dataset.class_names), dataset.class_names)
     index = 0
     for images, _ in dataset.batches(
@@ -86,7 +86,6 @@ def predictions(
         shuffle=False,
         resize=model.resize,
         epochs=1,
-        fields=(task.field,),
     ):
         images = np.asarray(images)
         missing = np.zeros((batch_size - len(images), *images.shape[1:]), images.dtype)

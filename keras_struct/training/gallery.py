@@ -39,15 +39,15 @@ def save_gallery(
     """
     from PIL import Image
 
-    count = min(count, len(dataset))
-    chosen = dataset.subset(np.linspace(0, len(dataset) - 1, count).astype(int).tolist())
     model = as_function(model)
     task = task_of(model.task)
+    count = min(count, len(dataset))
+    chosen = dataset.subset(np.linspace(0, len(dataset) - 1, count).astype(int).tolist())
+    chosen = chosen.for_task(model.task)
     tiles = []
     for index, annotation, result in predictions(model, chosen, batch_size):
-        sample = chosen.read(index, (task.field,))
         scale = tile / max(annotation["height"], annotation["width"])
-        tiles.append(task.picture(sample, result, chosen.class_names, scale, **drawing))
+        tiles.append(task.picture(chosen[index], result, chosen.class_names, scale, **drawing))
     with replacing(path) as temporary:
         Image.fromarray(_grid(tiles)).save(temporary)
 

@@ -46,3 +46,31 @@ def cosine_schedule(
         warmup_target=learning_rate,
         warmup_steps=warmup_steps,
     )
+
+
+def poly_schedule(
+    learning_rate: float, total_steps: int, power: float = 0.9
+) -> keras.optimizers.schedules.PolynomialDecay:
+    """The rate of DeepLab: learning_rate * (1 - step / total_steps)^power, over `total_steps`.
+
+    Args:
+        learning_rate: float > 0, the first rate.
+        total_steps: int, batches of the whole training.
+        power: float > 0.
+
+    Returns:
+        `keras.optimizers.schedules.PolynomialDecay`.
+
+    Raises:
+        ValueError: if a number is outside its range.
+
+    Source: Chen et al. 2018, arXiv:1606.00915, section 4.1.2.
+    """
+    if not learning_rate > 0 or not power > 0 or total_steps < 1:
+        raise ValueError(
+            "`learning_rate`, `power` and `total_steps` must be positive. Received: "
+            f"learning_rate={learning_rate!r}, power={power!r}, total_steps={total_steps!r}."
+        )
+    return keras.optimizers.schedules.PolynomialDecay(
+        learning_rate, total_steps, end_learning_rate=0.0, power=power
+    )

@@ -14,7 +14,6 @@ class Detection:
     headline = "mAP"
     shown = ("mAP", "mAP_50", "voc12_mAP")
     results = ("boxes", "scores", "labels")
-    field = "bounding_boxes"
 
     @staticmethod
     def metrics(class_names: tuple[str, ...]) -> Any:
@@ -56,18 +55,16 @@ class Segmentation:
     headline = "mIoU"
     shown = ("mIoU", "pixel_accuracy", "boundary_F")
     results = ("segmentation",)
-    field = "segmentation_masks"
 
     @staticmethod
     def metrics(class_names: tuple[str, ...]) -> Any:
         """The numbers of a data set, to be filled by `update`."""
         return metrics.SegmentationMetrics(class_names)
 
-    @classmethod
-    def update(cls, numbers: Any, dataset: Any, index: int, result: dict) -> None:
+    @staticmethod
+    def update(numbers: Any, dataset: Any, index: int, result: dict[str, np.ndarray]) -> None:
         """Add the result of one image, in original pixels."""
-        truth = dataset.read(index, (cls.field,))[cls.field]
-        numbers.update(truth[..., 0], result["segmentation"])
+        numbers.update(dataset.label_map(index), result["segmentation"])
 
     @staticmethod
     def to_original(
@@ -79,12 +76,12 @@ class Segmentation:
         labels = label_map_to_original(result["segmentation"], size, image_size, resize)
         return {"segmentation": labels}
 
-    @classmethod
+    @staticmethod
     def picture(
-        cls, sample: dict, result: dict, class_names: tuple[str, ...], scale: float, opacity=0.6
+        sample: dict, result: dict, class_names: tuple[str, ...], scale: float, opacity=0.6
     ) -> np.ndarray:
         """Draw the true classes over the image and, beside them, the predicted ones."""
-        maps = (sample[cls.field][..., 0], result["segmentation"])
+        maps = (sample["segmentation_masks"][..., 0], result["segmentation"])
         return draw_label_maps(sample["images"], maps, scale, opacity)
 
 

@@ -50,15 +50,5 @@ class _GreyWorld(scenes.World):
 
 def grey_shapes(count, size=(48, 64), first=0):
     """The shapes world with flat colours, as a data set of label maps."""
-    return _labelled(_GreyWorld(size, 0, scenes.CLASS_NAMES, 4), count, first)
-
-
-def painted_shapes(count, size=(48, 64), first=0):
-    """The shapes world as a data set of label maps."""
-    return _labelled(scenes.World(size, 0, scenes.CLASS_NAMES, 4), count, first)
-
-
-def _labelled(world, count, first):
-    source = ShapesSource(world, count, first)
-    source.class_names = NAMES
-    return Dataset(source)
+    world = _GreyWorld(size, 0, scenes.CLASS_NAMES, 4)
+    return Dataset(ShapesSource(world, count, first)).for_task("segmentation")

@@ -21,8 +21,7 @@ PUBLIC = {
         *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
     },
     "keras_struct.losses": {
-        *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),
-        *("LovaszSoftmax", "PixelCrossEntropy", "PixelFocal", "SmoothL1BoxLoss", "SoftDice"),
+        *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "SmoothL1BoxLoss"),
         "assign_targets",
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
@@ -34,8 +33,8 @@ PUBLIC = {
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),
         *("RunReports", "averaged_over_scales", "averaged_weights", "cosine_schedule"),
-        *("draw_detections", "draw_label_maps", "evaluate", "predictions", "rate_factors"),
-        *("save_curves", "save_gallery"),
+        *("draw_detections", "draw_label_maps", "evaluate", "poly_schedule", "predictions"),
+        *("rate_factors", "save_curves", "save_gallery"),
     },
     "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "Segmentation", "load"},
     "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}

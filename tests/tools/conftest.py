@@ -35,6 +35,15 @@ def tiny_backbone():
         yield
 
 
+@pytest.fixture(scope="session")
+def run_files():
+    """Names of what a run folder holds."""
+    return {
+        *("config.json", "model.keras", "last.keras", "state.npz"),
+        *("history.csv", "metrics.json", "curves.png", "gallery.png", "tensorboard"),
+    }
+
+
 @pytest.fixture
 def train_flags(tiny_file, tiny_backbone):
     return flags_of(tiny_file)

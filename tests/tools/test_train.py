@@ -10,17 +10,12 @@ import pytest
 from PIL import Image
 
 from keras_struct import data
-from keras_struct_tools import train_setup
+from keras_struct_tools import train_optimizer
 from keras_struct_tools.run_folder import RunFolder
 
-FILES = {
-    *("config.json", "model.keras", "last.keras", "state.npz"),
-    *("history.csv", "metrics.json", "curves.png", "gallery.png", "tensorboard"),
-}
 
-
-def test_a_run_folder_holds_everything_and_nothing_else(run_folder):
-    assert {path.name for path in run_folder.iterdir()} == FILES
+def test_a_run_folder_holds_everything_and_nothing_else(run_folder, run_files):
+    assert {path.name for path in run_folder.iterdir()} == run_files
     config = json.loads((run_folder / "config.json").read_text())
     assert config["data"]["class_names"] == list(data.shapes(1).class_names)
     assert config["flags"]["batch_size"] == 3 and config["model"]["image_size"] == 64
@@ -177,11 +172,11 @@ def test_mixed_precision_trains_and_saves_a_float32_model(train_flags, command, 
 
 
 def test_average_length_follows_the_training():
-    assert train_setup.ema_momentum("auto", 10) == 0.5
-    assert train_setup.ema_momentum("auto", 1000) == 0.98
-    assert train_setup.ema_momentum("auto", 10**6) == 0.995
-    assert train_setup.ema_momentum("off", 10) is None
-    assert train_setup.ema_momentum("0.9", 10) == 0.9
+    assert train_optimizer.ema_momentum("auto", 10) == 0.5
+    assert train_optimizer.ema_momentum("auto", 1000) == 0.98
+    assert train_optimizer.ema_momentum("auto", 10**6) == 0.995
+    assert train_optimizer.ema_momentum("off", 10) is None
+    assert train_optimizer.ema_momentum("0.9", 10) == 0.9
 
 
 def test_leftovers_of_a_killed_write_are_removed(tmp_path):

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     from keras_struct.models.ssd import fit_default_boxes
     from keras_struct_tools.data_specs import open_spec
     from keras_struct_tools.output import write_json
-    from keras_struct_tools.train_model import network_sizes
+    from keras_struct_tools.train_boxes import network_sizes
 
     dataset = open_spec(options.data, options.split)
     sizes, labels = network_sizes(dataset, options.image_size, options.resize)

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+DATA_FORMS = (
+    "voc:FOLDER, coco:ANNOTATIONS.json,IMAGES or shapes:COUNT; for label maps also "
+    "label_maps:FOLDER, camvid:FOLDER, voc_segmentation:FOLDER or cityscapes:FOLDER"
+)
+
 
 def open_spec(spec: str, split: str) -> Any:
     """Open a data set; a COCO file without `{split}` in its path is one split by itself."""

@@ -49,8 +49,8 @@ def main(argv: list[str]) -> int:
     if options.precision == "int8" and not options.calibration:
         raise flags.Error("`--calibration` must be given for --precision=int8, e.g. voc:cells/.")
     from keras_struct_export import export
-    from keras_struct_tools.detectors import load_keras
     from keras_struct_tools.measure_artefacts import model_file
+    from keras_struct_tools.model_files import load_keras
 
     model = load_keras(_keras_file(model_file(options.model)))
     export(

@@ -21,7 +21,6 @@ class ArtefactFunction:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         import keras_struct_edge
-
         from keras_struct.training.tasks import TASKS
 
         self._predictor = keras_struct_edge.load(path, threads)

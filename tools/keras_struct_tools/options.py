@@ -27,3 +27,43 @@ def parse(flag_values: flags.FlagValues, argv: list[str], required: tuple[str, .
         if flag_values[name].value in (None, "", []):
             raise flags.Error(f"`--{name}` must be given. See `keras-struct {argv[0]} --help`.")
     return flag_values
+
+
+def numbers(name: str, texts: list[str] | None) -> tuple[float, ...] | None:
+    """The values of a list flag as numbers; None where it was not given.
+
+    Raises:
+        absl.flags.Error: if one is no number.
+    """
+    if texts is None:
+        return None
+    try:
+        return tuple(float(text) for text in texts)
+    except ValueError:
+        raise flags.Error(
+            f"`--{name}` must be numbers, separated by commas. Received: --{name}={','.join(texts)}"
+        ) from None
+
+
+def size(name: str, text: str) -> int | tuple[int, int]:
+    """The value of a size flag: "320" is a square, "288x384" is height and width.
+
+    Raises:
+        absl.flags.Error: if it is neither.
+    """
+    parts = text.split("x")
+    if len(parts) > 2 or not all(part.isdigit() and int(part) >= 32 for part in parts):
+        raise flags.Error(
+            f"`--{name}` must be pixels, at least 32: one number, or HEIGHTxWIDTH. "
+            f"Received: --{name}={text}."
+        )
+    sides = tuple(int(part) for part in parts)
+    return sides if len(sides) == 2 else sides[0]
+
+
+def size_text(image_size: int | tuple[int, int]) -> str:
+    """How `size` would be written: "320" or "288x384"."""
+    if isinstance(image_size, int):
+        return str(image_size)
+    height, width = image_size
+    return str(height) if height == width else f"{height}x{width}"

@@ -5,19 +5,24 @@ r"""Train a model on a data set; the same command again continues where it was s
         --validation_split=0.2 --pyramid --default_boxes=kmeans --loss=focal --output=runs/small
     keras-struct train --model=runs/cells --data=voc:more_cells/ --learning_rate=1e-4 \
         --output=runs/cells2
+    keras-struct train --model=unet_mobilenet_v2 --data=camvid:streets/ --image_size=288x384 \
+        --crop_size=192x256 --class_weights=sqrt --backbone_rate=0.3 --output=runs/streets
 
-After every epoch the run folder holds model.keras (the best so far by validation mAP), last.keras,
+After every epoch the run folder holds model.keras (the best so far by validation mAP, or mean IoU
+of label maps), last.keras,
 history.csv, metrics.json, curves.png, gallery.png, a TensorBoard log and state.npz. A training that
 was killed goes on from its last whole epoch and ends with the weights it would have had (bit by bit
 on a CPU with --deterministic).
 """
 
+import functools
 import sys
 from typing import Any
 
 from absl import logging
 
 from keras_struct_tools import options as reading
+from keras_struct_tools import train_flags
 from keras_struct_tools.run_folder import RunFolder
 from keras_struct_tools.train_flags import FLAGS, NEUTRAL
 
@@ -51,25 +56,27 @@ def _finished(folder: RunFolder) -> bool:
 
 
 def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str, Any]) -> None:
-    from keras_struct_tools import cluster, train_model, train_setup
+    from keras_struct_tools import cluster, train_model, train_optimizer, train_setup
 
     with train_setup.runtime(options) as strategy:
         jit = train_setup.use_jit(options)
-        train, val = train_setup.open_data(options)
-        steps = train.steps(options.batch_size)
-        if options.batch_size % strategy.num_replicas_in_sync:
-            raise ValueError(
-                "`--batch_size` must be a multiple of the number of devices, "
-                f"{strategy.num_replicas_in_sync}. Received: --batch_size={options.batch_size}."
-            )
+        with strategy.scope():
+            origin = train_model.origin(options)
+        train_flags.complete(options, origin.task)
+        origin.settle(options)
+        train, val = train_setup.open_data(options, origin.task)
+        steps = _steps(options, train, strategy.num_replicas_in_sync)
         described = _describe(train, val, steps)
         if config is not None:
             folder.check_same(config, "data", described)
-        momentum = train_setup.ema_momentum(options.ema, steps * options.epochs)
-        boxes = config["default_boxes"] if config else train_model.fitted_boxes(options, train)
+        feed = _feed(options, train, origin.task)
+        momentum = train_optimizer.ema_momentum(options.ema, steps * options.epochs)
+        fitted = config["fitted"] if config else origin.fitted(options, train)
         with strategy.scope():
-            model = train_model.build_model(options, train.class_names, boxes, config is not None)
-            optimizer = train_setup.make_optimizer(options, steps, momentum)
+            model = origin.build(options, train.class_names, fitted, config is not None)
+            if options.freeze_batch_norm:
+                train_optimizer.freeze_batch_norms(train_optimizer.backbone_of(model))
+            optimizer = train_optimizer.make_optimizer(options, steps, momentum, model)
             model.compile(optimizer, jit_compile=jit)
             model.optimizer.build(model.trainable_variables)
         if cluster.is_cluster(strategy):
@@ -79,7 +86,7 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
                 "flags": asked,
                 "data": described,
                 "model": model.get_config(),
-                "default_boxes": boxes,
+                "fitted": fitted,
                 "ema_momentum": momentum,
                 "replicas": strategy.num_replicas_in_sync,
                 "versions": train_setup.versions(),
@@ -87,7 +94,16 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
             folder.write_config(resolved)
         if cluster.is_chief(strategy):
             folder.remove_leftovers()
-        _fit(options, folder, model, (train, val), strategy)
+        _fit(options, folder, model, (feed, val, steps), strategy)
+
+
+def _steps(options: Any, train: Any, replicas: int) -> int:
+    if options.batch_size % replicas:
+        raise ValueError(
+            "`--batch_size` must be a multiple of the number of devices, "
+            f"{replicas}. Received: --batch_size={options.batch_size}."
+        )
+    return train.steps(options.batch_size)
 
 
 def _describe(train: Any, val: Any, steps: int) -> dict[str, Any]:
@@ -99,14 +115,28 @@ def _describe(train: Any, val: Any, steps: int) -> dict[str, Any]:
     }
 
 
-def _fit(options: Any, folder: RunFolder, model: Any, data: tuple[Any, Any], strategy: Any) -> None:
-    from keras_struct_tools.cluster import is_chief
-    from keras_struct_tools.train_callbacks import callbacks
+def _feed(options: Any, train: Any, task: str) -> Any:
+    """Batches to train on, given the first epoch and the number of epochs."""
     from keras_struct_tools.train_setup import augmentation
 
-    train, val = data
+    return functools.partial(
+        train.batches,
+        options.batch_size,
+        options.crop_size or options.image_size,
+        augment=augmentation(options, task),
+        shuffle=True,
+        seed=options.seed,
+        resize=options.resize,
+    )
+
+
+def _fit(options: Any, folder: RunFolder, model: Any, data: tuple, strategy: Any) -> None:
+    from keras_struct_tools.cluster import is_chief
+    from keras_struct_tools.train_callbacks import callbacks
+
+    feed, val, steps = data
     chief = is_chief(strategy)
-    chain, resume = callbacks(options, folder, val, chief)
+    chain, resume = callbacks(options, folder, val, model.task, chief)
     with strategy.scope():
         first = resume.restore(model)
     if first:
@@ -115,21 +145,11 @@ def _fit(options: Any, folder: RunFolder, model: Any, data: tuple[Any, Any], str
         first, remaining = options.epochs, 1  # nothing to run, but the end is still to be written
     else:
         remaining = options.epochs - first
-    batches = train.batches(
-        options.batch_size,
-        model.image_size,
-        augment=augmentation(options),
-        shuffle=True,
-        seed=options.seed,
-        resize=model.resize,
-        first_epoch=first,
-        epochs=remaining,
-    )
     model.fit(
-        batches,
+        feed(first_epoch=first, epochs=remaining),
         initial_epoch=first,
         epochs=options.epochs,
-        steps_per_epoch=train.steps(options.batch_size),
+        steps_per_epoch=steps,
         callbacks=chain,
         verbose=_verbosity(options.progress) if chief else 0,
         shuffle=False,  # the data comes shuffled
@@ -146,10 +166,11 @@ def _verbosity(progress: str) -> int:
 
 
 def _print_best(history: list[dict[str, Any]]) -> None:
-    evaluated = [row for row in history if "val_mAP" in row]
-    if evaluated:
-        best = max(evaluated, key=lambda row: row["val_mAP"])
-        print(
-            f"best epoch {best['epoch'] + 1}: mAP {best['val_mAP']:.4f}, "
-            f"mAP_50 {best['val_mAP_50']:.4f}, voc12_mAP {best['val_voc12_mAP']:.4f}"
-        )
+    from keras_struct.training.tasks import TASKS
+
+    for task in TASKS.values():
+        evaluated = [row for row in history if f"val_{task.headline}" in row]
+        if evaluated:
+            best = max(evaluated, key=lambda row: row[f"val_{task.headline}"])
+            numbers = [f"{name} {best[f'val_{name}']:.4f}" for name in task.shown]
+            print(f"best epoch {best['epoch'] + 1}: {', '.join(numbers)}")

@@ -1,121 +1,166 @@
 """The model of a training: by name, or from a file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from absl import flags
 
+from keras_struct_tools import options as reading
+from keras_struct_tools import train_boxes, train_labels
 from keras_struct_tools.measure_artefacts import model_file
 
-
-def is_file(model: str) -> bool:
-    """Whether --model means a file or folder, not a name."""
-    return model.endswith(".keras") or Path(model).exists()
-
-
-def fitted_boxes(options: Any, train: Any) -> Any:
-    """What `SSD(default_boxes=...)` takes for --default_boxes; None where a file decides.
-
-    Raises:
-        ValueError: if the data holds too few boxes for k-means, or --num_sizes has no use.
-    """
-    from keras_struct.models.ssd import fit_default_boxes
-
-    fitted = options.default_boxes == "kmeans" and not is_file(options.model)
-    if options["num_sizes"].present and not (fitted and options.pyramid):
-        raise ValueError(
-            "`--num_sizes` must come with --default_boxes=kmeans and --pyramid, for a new model. "
-            f"Received: --num_sizes={options.num_sizes}. Leave it out."
-        )
-    if not fitted:
-        return None if is_file(options.model) else "published"
-    counts = None if options.pyramid else published_counts(options.model, options.image_size)
-    sizes, labels = network_sizes(train, options.image_size, options.resize)
-    return fit_default_boxes(sizes, counts, options.num_sizes, options.seed, labels=labels)[0]
+# Flags that are arguments of the models that take them, and of no others.
+MODEL_FLAGS = ("loss", "pyramid", "iou_threshold", "default_boxes", "class_weights")
+_FITTED = {"default_boxes": train_boxes.fitted_boxes, "class_weights": train_labels.class_weights}
+_MANAGED = ("num_classes", "image_size", "class_names", "weights", "resize", "crf")
 
 
-def published_counts(model: str, image_size: int) -> dict[str, int]:
-    """Default boxes a cell of each level of the published network."""
-    from keras_struct import models
-    from keras_struct.models.ssd.default_boxes import published_sizes
-
-    if model not in models.names():
-        raise ValueError(
-            f"`--model` must be one of {', '.join(models.names())}. Received: --model={model}."
-        )
-    sizes = published_sizes(model.split("_", 1)[1], image_size)
-    return {level: len(boxes) for level, boxes in sizes.items()}
+def origin(options: Any) -> Any:
+    """Where the model comes from: `NamedModel` or `StoredModel`."""
+    is_file = options.model.endswith(".keras") or Path(options.model).exists()
+    return StoredModel(options) if is_file else NamedModel(options)
 
 
-def network_sizes(dataset: Any, image_size: int, resize: str) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes and classes of all boxes but crowds: (N, 2) pixels of the network input, (N,)."""
-    from keras_struct import data
-
-    sizes, labels = [np.zeros((0, 2), np.float32)], [np.zeros(0, np.int64)]
-    for index in range(len(dataset)):
-        annotation = dataset.annotation(index)
-        size = (annotation["height"], annotation["width"])
-        keep = ~np.asarray(annotation["crowd"], bool)
-        boxes = data.to_network(annotation["boxes"][keep], size, image_size, resize)
-        sizes.append(boxes[:, 2:] - boxes[:, :2])
-        labels.append(annotation["labels"][keep])
-    return np.concatenate(sizes), np.concatenate(labels)
-
-
-def build_model(options: Any, class_names: tuple[str, ...], boxes: Any, continues: bool) -> Any:
-    """Create or load the model.
+class NamedModel:
+    """A new model.
 
     Args:
         options: flags of `train`.
-        class_names: those of the data.
-        boxes: what `fitted_boxes` gave.
-        continues: whether a state will be restored: then no weights are fetched.
+
+    Attributes:
+        task: what it is for.
 
     Raises:
-        ValueError: if the file is for other classes or another image size.
-        OSError: if ImageNet weights cannot be fetched.
+        ValueError: if there is no such model, or a flag is no argument of it.
     """
-    from keras_struct import models
 
-    if is_file(options.model):
-        return _load(options, class_names)
-    weights = None if continues or options.backbone_weights == "none" else options.backbone_weights
-    try:
-        return models.create(
-            options.model,
-            num_classes=len(class_names),
-            image_size=options.image_size,
-            class_names=class_names,
-            weights=weights,
-            default_boxes=boxes,
-            pyramid=options.pyramid,
-            loss=options.loss,
-            resize=options.resize,
-            iou_threshold=options.iou_threshold,
-        )
-    except Exception as error:
-        if "URL fetch failure" not in str(error):  # keras.utils.get_file raises a bare Exception
-            raise
-        raise OSError(
-            f"The ImageNet weights could not be fetched ({error}). Give their file as "
-            "--backbone_weights=PATH, or --backbone_weights=none to start from random ones."
-        ) from error
+    def __init__(self, options: Any) -> None:
+        from keras_struct import models
+
+        self.task = models.task(options.model)
+        self._takes = models.arguments(options.model)
+        self._own = self._read_own(options)
+        for name in MODEL_FLAGS:
+            if options[name].present and name not in self._takes:
+                raise flags.Error(
+                    f"`--{name}` must not come with --model={options.model}, which takes no such "
+                    f"argument. Received: --{name}={options[name].value}. Leave it out."
+                )
+
+    def _read_own(self, options):
+        own = {}
+        free = [name for name in self._takes if name not in (*MODEL_FLAGS, *_MANAGED)]
+        for text in options.model_option:
+            name, _, value = text.partition("=")
+            if name not in free:
+                raise flags.Error(
+                    f"`--model_option` must be NAME=VALUE with NAME among {free} for "
+                    f"--model={options.model}. Received: --model_option={text}."
+                )
+            try:
+                own[name] = json.loads(value)
+            except ValueError:
+                own[name] = value
+        return own
+
+    def settle(self, options: Any) -> None:
+        """Nothing: the flags decide."""
+
+    def fitted(self, options: Any, train: Any) -> dict[str, Any]:
+        """Arguments of the model that are found in the training data."""
+        wanted = [name for name in _FITTED if name in self._takes and options[name].value]
+        return {name: _FITTED[name](options, train, options.image_size) for name in wanted}
+
+    def build(self, options: Any, class_names: tuple, fitted: dict, continues: bool) -> Any:
+        """Create the model.
+
+        Args:
+            options: flags of `train`.
+            class_names: those of the data.
+            fitted: what `fitted` gave.
+            continues: whether a state will be restored: then no weights are fetched.
+
+        Raises:
+            OSError: if ImageNet weights cannot be fetched.
+        """
+        from keras_struct import models
+
+        given = {name: options[name].value for name in MODEL_FLAGS if options[name].present}
+        random = continues or options.backbone_weights == "none"
+        arguments = {
+            "num_classes": len(class_names),
+            "image_size": options.image_size,
+            "class_names": class_names,
+            "weights": None if random else options.backbone_weights,
+            "resize": options.resize,
+        }
+        try:
+            return models.create(options.model, **arguments, **{**given, **fitted}, **self._own)
+        except Exception as error:
+            if "URL fetch failure" not in str(
+                error
+            ):  # keras.utils.get_file raises a bare Exception
+                raise
+            raise OSError(
+                f"The ImageNet weights could not be fetched ({error}). Give their file as "
+                "--backbone_weights=PATH, or --backbone_weights=none to start from random ones."
+            ) from error
 
 
-def _load(options: Any, class_names: tuple[str, ...]) -> Any:
-    import keras
+class StoredModel:
+    """The model of a file or run folder, with new training.
 
-    from keras_struct.training.batch_predictor import check_class_names
+    Args:
+        options: flags of `train`.
 
-    model = keras.saving.load_model(model_file(options.model), compile=False)
-    check_class_names(model.class_names, class_names)
-    for name, value in model.get_config().items():
-        if name not in options:
-            continue
-        if options[name].present and options[name].value != value:
-            raise ValueError(
-                f"`--{name}` must be that of the model to start from, {value}. "
-                f"Received: --{name}={options[name].value}. Leave it out."
-            )
-        options[name].value = value
-    return model
+    Attributes:
+        task: what it is for.
+
+    Raises:
+        ValueError: if a flag says otherwise than the model.
+    """
+
+    def __init__(self, options: Any) -> None:
+        import keras
+
+        import keras_struct  # noqa: F401 (registers the classes the file names)
+
+        for name in ("backbone_weights", "model_option"):
+            if options[name].present:
+                raise flags.Error(
+                    f"`--{name}` must come with the name of a new model; a file has its own. "
+                    f"Received: --{name}={options[name].value}. Leave it out."
+                )
+        self._model = keras.saving.load_model(model_file(options.model), compile=False)
+        self.task = self._model.card()["task"]
+
+    def settle(self, options: Any) -> None:
+        """Check flags against the model, and take over its size and resizing."""
+        size = options["image_size"]
+        size.value = reading.size_text(size.value)
+        own = {**self._model.get_config(), "image_size": reading.size_text(self._model.image_size)}
+        for name in (*MODEL_FLAGS, "image_size", "resize"):
+            if options[name].present and options[name].value != own.get(name):
+                raise flags.Error(
+                    f"`--{name}` must be that of the model to start from, {own.get(name)}. "
+                    f"Received: --{name}={options[name].value}. Leave it out."
+                )
+        size.value = self._model.image_size
+        options["resize"].value = own["resize"]
+
+    def fitted(self, options: Any, train: Any) -> dict[str, Any]:
+        """Nothing: the model has its arguments."""
+        train_boxes.check_num_sizes(options, fitted=False)
+        return {}
+
+    def build(self, options: Any, class_names: tuple, fitted: dict, continues: bool) -> Any:
+        """Give the model.
+
+        Raises:
+            ValueError: if it is for other classes.
+        """
+        from keras_struct.training.batch_predictor import check_class_names
+
+        check_class_names(self._model.class_names, class_names)
+        return self._model

@@ -1,10 +1,11 @@
-"""From flags to the parts of a training: data, model, optimizer, strategy."""
+"""From flags to the parts of a training: data, augmentation, strategy."""
 
 import contextlib
 import platform
 from collections.abc import Iterator
 from typing import Any
 
+from keras_struct_tools import options as reading
 from keras_struct_tools.data_specs import has_splits, open_spec
 
 
@@ -40,9 +41,9 @@ def _strategy(name: str, tf: Any) -> Any:
     return tf.distribute.get_strategy()
 
 
-def open_data(options: Any) -> tuple[Any, Any]:
+def open_data(options: Any, task: str) -> tuple[Any, Any]:
     """Training and validation data; a fraction as --validation_split divides one split."""
-    train = open_spec(options.data, options.split)
+    train = open_spec(options.data, options.split).for_task(task)
     fraction = _fraction(options.validation_split)
     if fraction is not None and options.validation_data:
         raise ValueError(
@@ -57,7 +58,8 @@ def open_data(options: Any) -> tuple[Any, Any]:
         )
     if fraction is not None:
         return train.split(1.0 - fraction, seed=options.seed)
-    val = open_spec(options.validation_data or options.data, options.validation_split)
+    spec = options.validation_data or options.data
+    val = open_spec(spec, options.validation_split).for_task(task)
     if train.class_names != val.class_names:
         raise ValueError(
             "`--validation_data` must have the classes of the training data. Received: "
@@ -71,60 +73,6 @@ def _fraction(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def ema_momentum(text: str, total_steps: int) -> float | None:
-    """Momentum of the moving average: averages over a twentieth of the training, or less.
-
-    Raises:
-        ValueError: if `text` is not "auto", "off" or a number in (0, 1).
-    """
-    if text == "off":
-        return None
-    if text == "auto":
-        return round(min(0.995, max(0.5, 1.0 - 20.0 / total_steps)), 6)
-    momentum = _fraction(text)
-    if momentum is None or not 0 < momentum < 1:
-        raise ValueError(
-            f"`--ema` must be auto, off or a number between 0 and 1. Received: --ema={text}."
-        )
-    return momentum
-
-
-def make_optimizer(options: Any, steps_per_epoch: int, momentum: float | None) -> Any:
-    """The Keras optimizer with schedule, decay, clipping, average and accumulation."""
-    import keras
-
-    from keras_struct.training import cosine_schedule
-
-    rate = options.learning_rate
-    if options.schedule == "cosine":
-        rise = options.warmup_epochs
-        rise = min(1.0, 0.1 * options.epochs) if rise is None else rise
-        warmup = int(round(rise * steps_per_epoch))
-        rate = cosine_schedule(rate, steps_per_epoch * options.epochs, warmup)
-    common = {
-        "learning_rate": rate,
-        "global_clipnorm": options.clip_norm or None,
-        "use_ema": momentum is not None,
-        "gradient_accumulation_steps": _accumulation(options.accumulate_steps),
-    }
-    if momentum is not None:
-        common["ema_momentum"] = momentum
-    if options.optimizer == "adam":
-        return keras.optimizers.Adam(**common)
-    if options.optimizer == "sgd":
-        common |= {"momentum": 0.9, "weight_decay": options.weight_decay or None}
-        optimizer = keras.optimizers.SGD(**common)
-    else:
-        optimizer = keras.optimizers.AdamW(weight_decay=options.weight_decay, **common)
-    if options.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
-def _accumulation(steps: int) -> int | None:
-    return steps if steps > 1 else None
 
 
 def versions() -> dict[str, str]:
@@ -157,16 +105,24 @@ def use_jit(options: Any) -> bool:
     return options.jit == "on"
 
 
-def augmentation(options: Any) -> Any:
+def augmentation(options: Any, task: str) -> Any:
     """What `Dataset.batches(augment=...)` takes."""
-    from keras_struct.data import SSDAugmentation
+    from keras_struct import data
 
     if not options.augment:
         return False
-    return SSDAugmentation(
-        expand=options.augment_expand,
-        min_scale=options.augment_min_scale,
-        photometric=options.augment_photometric,
-        flip=options.augment_flip,
-        vertical_flip=options.augment_vertical_flip,
+    common = {
+        "photometric": options.augment_photometric,
+        "flip": options.augment_flip,
+        "vertical_flip": options.augment_vertical_flip,
+    }
+    if task == "detection":
+        return data.SSDAugmentation(
+            expand=options.augment_expand, min_scale=options.augment_min_scale, **common
+        )
+    return data.SegmentationAugmentation(
+        scale=reading.numbers("augment_scale", options.augment_scale),
+        relative_to=options.image_size,
+        focus=options.augment_focus,
+        **common,
     )

@@ -76,6 +76,8 @@ def window(augmentation, number, size=SIZE, image_size=(48, 80), resize="stretch
         ("input", "stretch", SIZE),
         ("input", "letterbox", (90, 150)),  # 48 x 80 shows 90 rows, and 150 columns
         ("image", "stretch", (48, 80)),
+        ((96, 160), "stretch", (45, 60)),  # half of what that input shows, in both directions
+        ((96, 240), "letterbox", (45, 75)),
     ],
 )
 def test_scales_and_places_of_the_window(relative_to, resize, at_one):
@@ -170,7 +172,7 @@ def test_own_augmentation_gets_the_label_map(ramps):
 
 
 def test_configuration_survives_json():
-    augmentation = SegmentationAugmentation((0.9, 2.1), "image", 0.3, (2, 6), vertical_flip=True)
+    augmentation = SegmentationAugmentation((0.9, 2.1), (96, 160), 0.3, (2, 6), vertical_flip=True)
     config = json.loads(json.dumps(augmentation.get_config()))
     assert SegmentationAugmentation(**config) == augmentation
 
@@ -181,6 +183,7 @@ def test_configuration_survives_json():
         ({"scale": (2, 1)}, "`scale` must be two numbers, 0 < low <= high. Received: scale="),
         ({"scale": 2.0}, "`scale` must be two numbers"),
         ({"relative_to": "net"}, "`relative_to` must be one of .*Received: relative_to='net'"),
+        ({"relative_to": (0, 5)}, r"`relative_to` must be .* or a size. Received: .*\(0, 5\)"),
         ({"focus": 2}, "`focus` must be a number from 0 to 1"),
         ({"focus_labels": ()}, "`focus_labels` must be None or labels from 0 to 254"),
         ({"focus_labels": (255,)}, "`focus_labels` must be None or labels from 0 to 254"),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_struct.training import cosine_schedule, draw_detections
+from keras_struct.training import cosine_schedule, draw_detections, poly_schedule
 from keras_struct.training.files import replacing
 
 IMAGE = np.zeros((60, 80, 3), np.uint8)
@@ -37,6 +37,14 @@ def test_cosine_after_warmup_by_the_formula():
 def test_schedule_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         cosine_schedule(*arguments)
+
+
+def test_poly_by_the_formula():
+    schedule = poly_schedule(0.1, 40)
+    for step in (0, 10, 39):
+        assert float(schedule(step)) == pytest.approx(0.1 * (1 - step / 40) ** 0.9, rel=1e-5)
+    with pytest.raises(ValueError, match="`power` and `total_steps` must be positive"):
+        poly_schedule(0.1, 0)
 
 
 def test_drawing_paints_the_edges_and_leaves_the_rest():

@@ -1,0 +1,168 @@
+"""keras-struct train, evaluate, predict and export for label maps, on a folder of tiny ones."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from toy_labelling import NAMES, ToyLabels, grey_shapes
+
+from keras_struct_tools import main, train_labels
+
+SIZE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Label maps of the shapes world: six images to train on and three to validate with."""
+    path = tmp_path_factory.mktemp("grey")
+    (path / "classes.txt").write_text("\n".join(NAMES))
+    for split, count, first in (("train", 6, 0), ("val", 3, 50)):
+        samples = grey_shapes(count, SIZE, first)
+        for part in ("images", "labels"):
+            (path / split / part).mkdir(parents=True)
+        for index in range(count):
+            sample = samples.read(index, "segmentation_masks")
+            labels = sample["segmentation_masks"][..., 0]
+            Image.fromarray(sample["images"]).save(path / split / "images" / f"{index}.png")
+            Image.fromarray(labels).save(path / split / "labels" / f"{index}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def toy_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("toy") / "toy.keras"
+    keras.utils.set_random_seed(0)
+    ToyLabels(len(NAMES), SIZE, class_names=NAMES).save(path)
+    return path
+
+
+def flags_of(model, folder):
+    """A training of two epochs."""
+    return [
+        f"--model={model}",
+        f"--data=label_maps:{folder}",
+        *("--batch_size=3", "--epochs=2", "--learning_rate=0.01", "--augment_scale=0.8,1.5"),
+        *("--gallery=3", "--progress=none"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory, toy_file, folder):
+    path = tmp_path_factory.mktemp("runs") / "toy"
+    flags = [*flags_of(toy_file, folder), "--crop_size=32x48"]
+    assert main.run(["train", *flags, f"--output={path}"]) == 0
+    return path
+
+
+def test_a_run_folder_is_that_of_detection_with_other_numbers(run_folder, run_files):
+    assert {path.name for path in run_folder.iterdir()} == run_files
+    config = json.loads((run_folder / "config.json").read_text())
+    assert config["data"]["class_names"] == list(NAMES)
+    assert config["model"]["image_size"] == list(SIZE)
+    with open(run_folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 and all(0 <= float(row["val_mIoU"]) <= 1 for row in rows)
+    model = keras.saving.load_model(run_folder / "model.keras", compile=False)
+    assert isinstance(model, ToyLabels)
+
+
+def test_a_finished_run_says_its_best_mean_iou(run_folder, toy_file, folder, command):
+    flags = [*flags_of(toy_file, folder), "--crop_size=32x48"]
+    code, out, _ = command("train", *flags, f"--output={run_folder}")
+    best = json.loads((run_folder / "metrics.json").read_text())
+    assert code == 0 and "finished (2 epochs)" in out and "mIoU" in out and "boundary_F" in out
+    assert set(best["per_class"]) == set(NAMES)
+
+
+def numbers_of(command, model, folder, tmp_path, *flags):
+    file = tmp_path / "numbers.json"
+    arguments = [f"--model={model}", f"--data=label_maps:{folder}", f"--json={file}", *flags]
+    code, out, err = command("evaluate", *arguments)
+    assert code == 0, err
+    assert "boundary_F" in out and "background" in out
+    return json.loads(file.read_text())
+
+
+def test_evaluate_repeats_the_numbers_of_the_training(run_folder, folder, command, tmp_path):
+    numbers = numbers_of(command, run_folder, folder, tmp_path)
+    with open(run_folder / "history.csv", newline="") as file:
+        best = max(float(row["val_mIoU"]) for row in csv.DictReader(file))
+    assert numbers["images"] == 3
+    assert numbers["mIoU"] == pytest.approx(best, abs=1e-6)
+
+
+def test_evaluate_averages_over_scales_and_mirror_images(run_folder, folder, command, tmp_path):
+    flags = ["--scales=0.75,1,1.5", "--flip"]
+    averaged = numbers_of(command, run_folder, folder, tmp_path, *flags)
+    assert (
+        averaged["pixel_accuracy"]
+        != numbers_of(command, run_folder, folder, tmp_path)["pixel_accuracy"]
+    )
+    model = f"--model={run_folder}"
+    code, _, err = command("evaluate", model, f"--data=label_maps:{folder}", "--scales=big")
+    assert code == 2 and "`--scales` must be numbers" in err
+
+
+def test_predict_writes_label_maps_drawings_and_areas(run_folder, folder, command, tmp_path):
+    image = folder / "val" / "images" / "1.png"
+    arguments = [f"--model={run_folder}", f"--images={image}", f"--output={tmp_path}"]
+    code, out, err = command("predict", *arguments)
+    assert code == 0, err
+    row = json.loads((tmp_path / "predictions.json").read_text())["images"][0]
+    assert (row["height"], row["width"]) == SIZE and "runs" not in row
+    labels = np.asarray(Image.open(tmp_path / row["labels"]))
+    assert labels.shape == SIZE and labels.max() < len(NAMES)
+    for name, area in row["areas"].items():
+        assert area["pixels"] == np.sum(labels == NAMES.index(name))
+    assert Image.open(tmp_path / "drawings" / "1.png.png").size == SIZE[::-1]
+    code, _, err = command("predict", *arguments, "--min_score=0.5")
+    assert code == 2 and "`--min_score` must come with a model that gives probabilities" in err
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_export_then_evaluate_the_artefact(run_folder, folder, command, tmp_path, precision):
+    file = tmp_path / "toy.tflite"
+    arguments = [f"--model={run_folder}", f"--output={file}", f"--precision={precision}"]
+    code, _, err = command("export", *arguments, f"--calibration=label_maps:{folder}")
+    assert code == 0, err
+    ours = numbers_of(command, run_folder, folder, tmp_path)
+    theirs = numbers_of(command, file, folder, tmp_path)
+    tolerance = 1e-3 if precision == "float32" else 0.05
+    assert theirs["pixel_accuracy"] == pytest.approx(ours["pixel_accuracy"], abs=tolerance)
+    code, _, err = command(
+        "evaluate", f"--model={file}", f"--data=label_maps:{folder}", "--scales=1,2"
+    )
+    assert code == 2 and "must come with a Keras model" in err
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--image_size=64", "`--image_size` must be that of the model to start from, 48x64"),
+        ("--image_size=wide", "`--image_size` must be pixels, at least 32"),
+        ("--crop_size=8", "`--crop_size` must be pixels, at least 32"),
+        ("--class_weights=sqrt", "`--class_weights` must be that of the model to start from, None"),
+        ("--backbone_weights=imagenet", "`--backbone_weights` must come with the name of a new"),
+        ("--model_option=a=1", "`--model_option` must come with the name of a new"),
+        ("--augment_expand=2", "`--augment_expand` must not come with a model of the task"),
+        ("--default_boxes=kmeans", "`--default_boxes` must be that of the model to start from"),
+        ("--num_sizes=4", "`--num_sizes` must not come with a model of the task 'segmentation'"),
+        ("--noaugment", "`--augment_scale` must not come with --noaugment"),
+        ("--augment_scale=2", "`scale` must be two numbers, 0 < low <= high"),
+        ("--backbone_rate=0.1", "must have a backbone as a part of its own"),
+    ],
+)
+def test_values_that_do_not_fit(toy_file, folder, command, tmp_path, flag, message):
+    flags = [*flags_of(toy_file, folder), flag]
+    code, _, err = command("train", *flags, f"--output={tmp_path / 'run'}")
+    assert code == 2 and message in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_class_weights_by_the_formula():
+    counts = np.array([900, 0, 100])
+    assert train_labels.weights_from_pixels(counts, 1.0) == pytest.approx([0.2, 1.0, 1.8])
+    assert train_labels.weights_from_pixels(counts, 0.5) == pytest.approx([0.5, 1.0, 1.5])
