@@ -21,7 +21,8 @@ PUBLIC = {
         *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
     },
     "keras_struct.losses": {
-        *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "SmoothL1BoxLoss"),
+        *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),
+        *("LovaszSoftmax", "PixelCrossEntropy", "PixelFocal", "SmoothL1BoxLoss", "SoftDice"),
         "assign_targets",
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},

@@ -5,6 +5,7 @@ import json
 import pytest
 from absl import flags
 from toy_artefact import SHAPE_NAMES, write_toy
+from toy_labelling import NAMES, GreyLabels, grey_shapes
 
 from keras_struct_tools import benchmark, main
 from keras_struct_tools.measure_artefacts import export_artefact
@@ -76,6 +77,25 @@ def test_a_model_is_exported_measured_and_compared_with_itself(tmp_path, monkeyp
     assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == [
         "cells-litert-float32-network.tflite", "cells-litert-float32.tflite",
     ]  # fmt: skip
+
+
+def test_label_maps_from_a_model_to_the_report(tmp_path, monkeypatch):
+    model = GreyLabels(len(NAMES), (48, 64), class_names=NAMES)
+    model.save(tmp_path / "grey.keras")
+    monkeypatch.setattr(benchmark, "open_spec", lambda spec, split: grey_shapes(3))
+    report, figures = tmp_path / "report.html", tmp_path / "figures.json"
+    code = command(
+        f"--model={tmp_path / 'grey.keras'}", "--nokeras", "--precisions=float32,int8",
+        f"--report={report}", f"--json={figures}",
+    )  # fmt: skip
+    document = json.loads(figures.read_text())
+    assert code == 0 and document["task"] == "segmentation"
+    assert document["accuracy"] == {"headline": "mIoU", "names": ["mIoU", "pixel_accuracy"]}
+    exact, rounded = document["rows"]
+    assert exact["accuracy"] == {"mIoU": 1.0, "pixel_accuracy": 1.0}
+    assert rounded["accuracy"]["pixel_accuracy"] > 0.9
+    page = report.read_text()
+    assert page.count("data:image/png;base64,") == 3 * 3  # two artefacts and the annotation
 
 
 def test_an_engine_that_cannot_run_here_needs_no_network(tmp_path, monkeypatch):

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from toy_artefact import ToyDataset, ToyLabelMaps, write_toy, write_toy_labels
 
-from keras_struct import metrics
-from keras_struct.training import tasks
 from keras_struct_tools import measure
 from keras_struct_tools.measure import Bench, Effort, run_worker
 from keras_struct_tools.measure_accuracy import ACCURACIES, accuracy_of, common_task
@@ -114,7 +112,6 @@ def test_accuracy_is_that_of_the_file(tmp_path, toy):
     assert row.accuracy == pytest.approx({"mAP": 0.4, "mAP_50": 1.0})  # IoU .50 .55 .60 .65
 
 
-@pytest.mark.skipif(not hasattr(metrics, "SegmentationMetrics"), reason="needs their metrics")
 @pytest.mark.parametrize(
     ("border", "expected"),
     [
@@ -134,7 +131,7 @@ def test_accuracy_of_label_maps(tmp_path, border, expected):
     found = run.prediction(toy.key, 2)["segmentation"]
     assert found.shape == (40, 60) and found[5, 29] == 0 and found[5, 30] == 1
     np.testing.assert_array_equal(
-        run.truth(2)["segmentation"], dataset.read(2, dataset.fields)["segmentation_masks"][..., 0]
+        run.truth(2)["segmentation"], dataset.read(2)["segmentation_masks"][..., 0]
     )
 
 
@@ -202,7 +199,7 @@ def test_rows_of_models_and_engines():
 
 def worker_job(tmp_path, path):
     image = tmp_path / "0.npy"
-    np.save(image, ToyDataset().read(0, ("bounding_boxes",))["images"])
+    np.save(image, ToyDataset().read(0)["images"])
     return {
         "artefact": str(path), "network": None, "target": "onnx", "threads": 1,
         "images": [str(image)], "timed_images": 4, "warmup": 0, "runs": 2, "predictions": None,
@@ -264,7 +261,6 @@ def test_a_task_plugs_in_its_accuracy(tmp_path, toy, monkeypatch):
             return {"found": self.total}
 
     monkeypatch.setitem(ACCURACIES, "counting", Count)
-    monkeypatch.setitem(tasks.TASKS, "counting", tasks.Detection)
     (tmp_path / "work").mkdir()
     run = Bench(ToyDataset(), tmp_path / "work", EFFORT, None, task="counting")
     (row,) = run.measure([toy], lambda key: None)

@@ -116,12 +116,9 @@ def collect_artefacts(chosen, folder: Path, calibration, gpu, advance) -> list:
 
 
 def _calibration(dataset, model) -> Callable:
-    from keras_struct.training.tasks import task_of
-
     count = min(CALIBRATION_IMAGES, len(dataset))
-    few = dataset.subset(range(count))
-    fields = (task_of(model.card()["task"]).field,)
-    return lambda: few.batches(1, model.image_size, resize=model.resize, fields=fields)
+    few = dataset.for_task(model.card()["task"]).subset(range(count))
+    return lambda: few.batches(1, image_size=model.image_size, resize=model.resize)
 
 
 def open_data(chosen) -> tuple:
@@ -174,6 +171,7 @@ def run(chosen, command: str) -> tuple[dict, list[dict]]:
 
         artefacts = collect_artefacts(chosen, kept, calibration, machine["gpu"], advance)
         task = common_task([artefact.task for artefact in artefacts], dataset.fields)
+        dataset = dataset.for_task(task)
         bench = Bench(dataset, scratch, effort, machine["gpu"], task)
         bar.reset(total=bench.steps(artefacts))
         rows = bench.measure(artefacts, advance)

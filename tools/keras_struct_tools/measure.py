@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_struct.training.tasks import task_of
 from keras_struct_tools.measure_accuracy import accuracy_of
 from keras_struct_tools.measure_rows import STAGES, Artefact, Row, rows_of, summarise
 
@@ -37,12 +36,12 @@ class Effort:
     timeout: float = 1800.0
 
 
-def spool_images(dataset, field: str, folder: Path) -> list[str]:
+def spool_images(dataset, folder: Path) -> list[str]:
     """Write the original images of a data set as `.npy` files, which any process can read."""
     files = []
     for index in range(len(dataset)):
         path = folder / f"{index}.npy"
-        np.save(path, np.asarray(dataset.read(index, (field,))["images"], "uint8"))
+        np.save(path, np.asarray(dataset.read(index)["images"], "uint8"))
         files.append(str(path))
     return files
 
@@ -51,7 +50,7 @@ class Bench:
     """Measures artefacts on the images of a data set.
 
     Args:
-        dataset: has `class_names`, the annotation of the task, and original images.
+        dataset: the images, as a data set of the task.
         folder: a folder for intermediate files.
         effort: how often each artefact runs.
         gpu: name of the GPU, or None: engines are then not run.
@@ -65,7 +64,7 @@ class Bench:
         self._gpu = gpu
         self.task = task
         self._accuracy = accuracy_of(task)
-        self._images = spool_images(dataset, task_of(task).field, folder)
+        self._images = spool_images(dataset, folder)
         self.predictions: dict[str, Path] = {}
 
     @property

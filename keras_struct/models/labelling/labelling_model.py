@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from keras_struct.layers.label_map_decoder import LabelMapDecoder, first_best
+from keras_struct.losses.catalog import LOSSES
 from keras_struct.losses.image_mean import ImageMean
-from keras_struct.losses.label_map_loss import IGNORED, LOSSES
+from keras_struct.losses.label_map_loss import IGNORED
 from keras_struct.models.labelling.options import LabellingOptions
 
 

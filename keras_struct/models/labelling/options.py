@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_struct.losses.label_map_loss import LOSSES
+from keras_struct.losses.catalog import LOSSES
 from keras_struct.ops.sizes import image_sides
 
 _RESIZES = ("stretch", "letterbox")
