@@ -5,7 +5,7 @@ import functools
 import inspect
 
 from keras_struct import backbones
-from keras_struct.models.labelling import FCN, LabellingModel, LabellingOptions
+from keras_struct.models.labelling import FCN, DeconvNet, LabellingModel, LabellingOptions
 from keras_struct.models.ssd import SSD
 
 # Families that are built on any backbone: FAMILY_BACKBONE.
@@ -16,7 +16,7 @@ _ON_BACKBONES = {
     "ssd": SSD,
 }
 # Networks of their own.
-_ALONE = {}
+_ALONE = {"deconvnet": DeconvNet}
 
 
 def names() -> list[str]:

@@ -27,8 +27,8 @@ PUBLIC = {
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {
-        *("FCN", "SSD", "arguments", "create", "fit_default_boxes", "names", "task"),
-        "to_fully_convolutional",
+        *("DeconvNet", "FCN", "SSD", "aggregate_proposals", "arguments", "create"),
+        *("fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
