@@ -54,5 +54,5 @@ def averaged_over_scales(
 
 
 def _probabilities(model, images):
-    logits = at_size(model(images)["logits"], images.shape[1:3])
+    logits = at_size(model.whole_logits(images), images.shape[1:3])
     return ops.softmax(logits, axis=-1)

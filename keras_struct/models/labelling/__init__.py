@@ -5,3 +5,4 @@ from keras_struct.models.labelling.fcn import FCN as FCN
 from keras_struct.models.labelling.labelling_model import LabellingModel as LabellingModel
 from keras_struct.models.labelling.options import LabellingOptions as LabellingOptions
 from keras_struct.models.labelling.proposals import aggregate_proposals as aggregate_proposals
+from keras_struct.models.labelling.unet import UNet as UNet

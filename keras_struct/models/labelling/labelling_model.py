@@ -85,6 +85,10 @@ class LabellingModel(keras.Model):
         self.pixel_accuracy.update_state(y_pred["pixel_accuracy"])
         return self.get_metrics_result()
 
+    def whole_logits(self, images):
+        """Logits (B, h, w, C) that cover images (B, H, W, 3) from border to border."""
+        return self(images)["logits"]
+
     def decoder(self, image_size=None, **options):
         """The layer that turns logits into a label map; see `LabelMapDecoder`."""
         options = {"crf": self.crf, **options}
@@ -102,7 +106,7 @@ class LabellingModel(keras.Model):
         """
         decoder = self.decoder(image_size, **options)
         images = keras.Input((*decoder.image_size, 3), name="images")
-        logits = self(images)["logits"]
+        logits = self.whole_logits(images)
         results = decoder(logits, images) if decoder.crf is not None else decoder(logits)
         return keras.Model(images, results, name=f"{self.name}_decoded")
 
