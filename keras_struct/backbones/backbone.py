@@ -108,6 +108,10 @@ def create(
     sides = (None, None) if image_size is None else image_sides(image_size)
     images = keras.Input((*sides, 3), name="images")
     if name == "vgg16":
+        if freeze_batch_norm:
+            raise ValueError(
+                "`freeze_batch_norm` must be False for vgg16, which has no batch norm."
+            )
         levels = reduced_vgg16(images, weights, output_stride or 16)
         return keras.Model(images, levels, name=name)
     source = _SOURCES[name]

@@ -5,7 +5,7 @@ import functools
 import inspect
 
 from keras_struct import backbones
-from keras_struct.models.labelling import FCN, DeconvNet, LabellingModel, LabellingOptions
+from keras_struct.models.labelling import FCN, DeconvNet, LabellingModel, LabellingOptions, UNet
 from keras_struct.models.ssd import SSD
 
 # Families that are built on any backbone: FAMILY_BACKBONE.
@@ -14,9 +14,10 @@ _ON_BACKBONES = {
     "fcn16s": functools.partial(FCN, stride=16),
     "fcn32s": functools.partial(FCN, stride=32),
     "ssd": SSD,
+    "unet": UNet,
 }
 # Networks of their own.
-_ALONE = {"deconvnet": DeconvNet}
+_ALONE = {"deconvnet": DeconvNet, "unet": functools.partial(UNet, "plain")}
 
 
 def names() -> list[str]:

@@ -17,7 +17,7 @@ PUBLIC = {
         *("label_maps", "open", "shapes", "to_network", "to_original", "voc", "voc_segmentation"),
     },
     "keras_struct.layers": {
-        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "L2Normalization"),
+        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "L2Normalization"),
         *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
     },
     "keras_struct.losses": {
@@ -27,7 +27,7 @@ PUBLIC = {
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {
-        *("DeconvNet", "FCN", "SSD", "aggregate_proposals", "arguments", "create"),
+        *("DeconvNet", "FCN", "SSD", "UNet", "aggregate_proposals", "arguments", "create"),
         *("fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},

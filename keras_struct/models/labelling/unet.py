@@ -158,7 +158,7 @@ def _check_plain(weights, padding, freeze_batch_norm):
         raise ValueError(f"`padding` must be one of {_PADDINGS}. Received: padding={padding!r}.")
     if weights is not None or freeze_batch_norm:
         raise ValueError(
-            "`weights` and `freeze_batch_norm` must come with a backbone; 'plain' starts at random. "
+            "`weights` and `freeze_batch_norm` must come with a backbone; 'plain' has none. "
             f"Received: weights={weights!r}, freeze_batch_norm={freeze_batch_norm!r}."
         )
 
