@@ -13,7 +13,8 @@ import importlib.util
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("backbones", "data", "layers", "losses", "metrics", "models", "ops", "training")
+_PACKAGES = ("backbones", "data", "inference", "layers", "losses", "metrics", "models", "ops")
+_PACKAGES += ("training",)
 
 
 def _check_backend() -> None:

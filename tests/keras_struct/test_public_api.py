@@ -7,8 +7,8 @@ import pytest
 
 PUBLIC = {
     "keras_struct": {
-        *("backbones", "data", "layers", "losses", "metrics", "models", "ops", "training"),
-        "__version__",
+        *("backbones", "data", "inference", "layers", "losses", "metrics", "models", "ops"),
+        *("training", "__version__"),
     },
     "keras_struct.backbones": {"create", "names"},
     "keras_struct.data": {
@@ -16,6 +16,7 @@ PUBLIC = {
         *("camvid", "cityscapes", "class_frequencies", "coco", "label_map_to_original"),
         *("label_maps", "open", "shapes", "to_network", "to_original", "voc", "voc_segmentation"),
     },
+    "keras_struct.inference": {"label_logits", "refine"},
     "keras_struct.layers": {
         *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "L2Normalization"),
         *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),

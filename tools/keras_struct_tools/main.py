@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "turn a trained model into one file for a device",
     "benchmark": "speed, size, memory and accuracy of artefacts, as a report",
     "anchors": "default boxes that fit a data set",
+    "refine": "snap label maps to the edges of their images",
 }
 _HELP = ("--help", "-h", "help", "-help")
 _TRACEBACK = "--traceback"

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     folder = Path(options.output)
     rows = []
     for file in files:
-        image = _read(file)
+        image = read_image(file)
         found = predict(image).filter(min_score)
         print(f"{file}: {found.summary()}")
         row = {"file": str(file), "height": image.shape[0], "width": image.shape[1]}
@@ -85,8 +85,12 @@ def _min_score(options: Any, card: dict[str, Any]) -> float:
     return options.min_score
 
 
-def image_files(paths: list[str]) -> Iterator[Path]:
+def image_files(paths: list[str | Path], flag: str = "images") -> Iterator[Path]:
     """The files of a list of files and folders; of a folder its images, sorted.
+
+    Args:
+        paths: files and folders.
+        flag: that they were given with, for the error.
 
     Raises:
         ValueError: if a path does not exist or a folder holds no image.
@@ -98,13 +102,18 @@ def image_files(paths: list[str]) -> Iterator[Path]:
         inside = sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
         if not inside:
             raise ValueError(
-                f"`--images` must be image files, or folders with {', '.join(SUFFIXES)} files. "
+                f"`--{flag}` must be image files, or folders with {', '.join(SUFFIXES)} files. "
                 f"Received: {path}, where there is none."
             )
         yield from inside
 
 
-def _read(file: Path):
+def read_image(file: Path):
+    """Read an image file as (H, W, 3) uint8 RGB, turned upright as its EXIF tag says.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
     import numpy as np
     from PIL import Image, ImageOps, UnidentifiedImageError
 
