@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from keras_struct_edge.card import CARD_KEY
 from keras_struct_export import card as cards
 from keras_struct_export.build import Artefact, Request
@@ -73,9 +75,28 @@ def _translate(graph: FrozenGraph):
             output_names=list(outputs),
             tensors_to_rename={inputs[0]: graph.signature.name, **outputs},
         )
+        _round_scales_up(result)
         # Catching errors costs a copy of the graph for every pass: half of the whole time.
         result = optimizer.optimize_graph(result, catch_errors=False)
         return result.make_model("keras_struct")
+
+
+def _round_scales_up(result) -> None:
+    """Make sizes after resizing those of TensorFlow.
+
+    tf2onnx writes scales; a size is the side times its scale rounded down, and 23 / 12 in float32
+    times 12 is less than 23.
+    """
+    for node in result.get_nodes():
+        if node.type != "Resize" or not node.inputs[2].is_const():
+            continue
+        sides = result.get_shape(node.inputs[0].input[0])  # before the transposition to NCHW
+        scales = node.inputs[2].get_tensor_value(as_list=False).copy()
+        for place, side in ((2, sides[1]), (3, sides[2])):
+            wanted = round(side * float(scales[place]))
+            while side * float(scales[place]) < wanted:
+                scales[place] = np.nextafter(scales[place], np.float32(np.inf))
+        node.inputs[2].set_tensor_value(scales)
 
 
 def _reject_foreign(model, graph: FrozenGraph) -> None:
@@ -108,5 +129,5 @@ def _check(model) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
-        where = re.sub(r"\s+", " ", str(error))
+        where = re.sub(r"\s+", " ", str(error))[:400]  # one fault makes all that follow invalid
         raise ExportError(f"The ONNX graph made from this model is invalid: {where}") from error

@@ -195,6 +195,17 @@ def test_any_batch_size_and_the_network_alone(model, images, tmp_path):
     assert load(report.path).run(images[:1])["logits"].shape == (1, 22, 30, 5)
 
 
+@pytest.mark.parametrize("side", [5, 23, 25, 41])
+def test_onnx_resizes_to_the_side_that_is_asked_for(tmp_path, side):
+    half = -(-side // 2)
+    assert float(np.float32(side / half)) * half < side  # a scale in float32 is too small
+    images = keras.Input((None, None, 3), name="images")
+    logits = keras.layers.Conv2D(3, 3, 2, padding="same")(images)
+    model = LabellingModel(images, logits, LabellingOptions(3, side), stride=2)
+    report = export(model, tmp_path / "a.onnx", progress=None)
+    assert report.comparison.agreement == 1.0
+
+
 def test_options_of_a_decoder_that_is_left_out(model, tmp_path):
     with pytest.raises(ValueError, match="`decoder_options` must be None for decoder=False"):
         export(model, tmp_path / "a.onnx", decoder=False, decoder_options={"probabilities": True})
