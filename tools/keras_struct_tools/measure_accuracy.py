@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_struct.data.tasks import TASK_FIELDS
 from keras_struct.training.tasks import task_of
 
 
@@ -60,8 +61,7 @@ class SegmentationAccuracy(Accuracy):
     @staticmethod
     def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
         """Return the annotated label map (H, W) of image `index`, 255 where it is ignored."""
-        field = task_of("segmentation").field
-        return {"segmentation": dataset.read(index, (field,))[field][..., 0]}
+        return {"segmentation": dataset.read(index)["segmentation_masks"][..., 0]}
 
 
 ACCURACIES = {entry.task: entry for entry in (DetectionAccuracy, SegmentationAccuracy)}
@@ -98,4 +98,4 @@ def common_task(tasks: list[str | None], fields: tuple[str, ...]) -> str:
             "Benchmark each task by itself."
         )
     # without any there are only rows that failed: what the data set holds decides their columns
-    return (known or [task for task in ACCURACIES if task_of(task).field in fields])[0]
+    return (known or [task for task in ACCURACIES if TASK_FIELDS[task] in fields])[0]
