@@ -139,9 +139,12 @@ class ToyLabelMaps:
     def __len__(self):
         return self.count
 
-    def read(self, index, fields=None):
+    def read(self, index):
         image = np.zeros((40, 60, 3), "uint8")
         image[:, :30, 0] = image[:, 30:, 1] = 200 + index
-        labels = np.zeros((40, 60, 1), "uint8")
+        return {"images": image}
+
+    def label_map(self, index):
+        labels = np.zeros((40, 60), "uint8")
         labels[:, self.border :], labels[39] = 1, 255
-        return {"images": image, "segmentation_masks": labels}
+        return labels

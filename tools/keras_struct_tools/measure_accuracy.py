@@ -61,7 +61,7 @@ class SegmentationAccuracy(Accuracy):
     @staticmethod
     def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
         """Return the annotated label map (H, W) of image `index`, 255 where it is ignored."""
-        return {"segmentation": dataset.read(index)["segmentation_masks"][..., 0]}
+        return {"segmentation": dataset.label_map(index)}
 
 
 ACCURACIES = {entry.task: entry for entry in (DetectionAccuracy, SegmentationAccuracy)}
