@@ -37,6 +37,9 @@ flags.DEFINE_integer("batch_size", 1, "Images the file takes at a time.", 1, fla
 flags.DEFINE_boolean(
     "decoder", True, "Put decoding and non-maximum suppression into the file.", flag_values=FLAGS
 )
+flags.DEFINE_boolean(
+    "probabilities", False, "Class probabilities beside a label map.", flag_values=FLAGS
+)
 flags.DEFINE_string("output", None, "File to write.", flag_values=FLAGS)
 
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "tensorrt": ".engine"}
@@ -61,6 +64,7 @@ def main(argv: list[str]) -> int:
         calibration=_calibration(options, model),
         batch_size=options.batch_size,
         decoder=options.decoder,
+        decoder_options=_decoder_options(options, model),
     )
     print(f"{path}: {target}, {options.precision}, {path.stat().st_size / 2**20:.2f} MiB")
     return 0
@@ -93,6 +97,17 @@ def _keras_file(path: Path) -> Path:
             "which is exported already."
         )
     return path
+
+
+def _decoder_options(options: Any, model: Any) -> dict | None:
+    if not options.probabilities:
+        return None
+    task = model.card()["task"]
+    if task != "segmentation":
+        raise ValueError(
+            f"`--probabilities` is for models that give label maps. Received: a model for {task}."
+        )
+    return {"probabilities": True}
 
 
 def _calibration(options: Any, model: Any) -> Any:
