@@ -6,6 +6,7 @@ from keras_struct.layers.bilinear_conv2d_transpose import (
     BilinearConv2DTranspose as BilinearConv2DTranspose,
 )
 from keras_struct.layers.crop_to import CropTo as CropTo
+from keras_struct.layers.dense_crf import DenseCRF as DenseCRF
 from keras_struct.layers.l2_normalization import L2Normalization as L2Normalization
 from keras_struct.layers.max_unpooling import MaxPoolingWithSwitches as MaxPoolingWithSwitches
 from keras_struct.layers.max_unpooling import MaxUnpooling as MaxUnpooling

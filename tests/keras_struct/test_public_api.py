@@ -16,10 +16,10 @@ PUBLIC = {
         *("camvid", "cityscapes", "class_frequencies", "coco", "label_map_to_original"),
         *("label_maps", "open", "shapes", "to_network", "to_original", "voc", "voc_segmentation"),
     },
-    "keras_struct.inference": {"label_logits", "refine"},
+    "keras_struct.inference": {"label_logits", "mean_field", "refine"},
     "keras_struct.layers": {
-        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "L2Normalization"),
-        *("MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
+        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "DenseCRF"),
+        *("L2Normalization", "MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
     },
     "keras_struct.losses": {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),
