@@ -13,6 +13,7 @@ from keras_struct.ops.gaussian_filters import (
     check_bandwidth,
     symmetric_normalization,
 )
+from keras_struct.ops.known import known_int
 
 _COMPATIBILITIES = ("potts", "diagonal", "full")
 
@@ -133,7 +134,7 @@ class DenseCRF(keras.layers.Layer):
         return self.add_weight(
             name=name,
             shape=(num_classes,) if self.per_class or isinstance(value, list) else (),
-            initializer=lambda shape, dtype=None: ops.full(shape, 1.0, dtype) * value,
+            initializer=_constant(value),
         )
 
     def _energies(self, num_classes):
@@ -145,7 +146,7 @@ class DenseCRF(keras.layers.Layer):
         return self.add_weight(
             name="compatibility",
             shape=shape,
-            initializer=lambda shape, dtype=None: ops.convert_to_tensor(start, dtype),
+            initializer=_constant(start),
             trainable=self.learn_compatibility,
         )
 
@@ -171,6 +172,13 @@ _ARGUMENTS = (
     *("per_class", "compatibility", "compatibility_values", "learn_compatibility"),
     *("filter", "filter_options", "iterations", "training_iterations"),
 )
+
+
+def _constant(value):
+    def initialize(shape, dtype=None):
+        return ops.convert_to_tensor(np.broadcast_to(value, shape), dtype)
+
+    return initialize
 
 
 def _positive(value, name):
@@ -219,11 +227,7 @@ def _check_inputs(logits, images):
             f"of shape {tuple(images.shape)}, logits of shape {tuple(logits.shape)}. Resize the "
             "logits first."
         )
-    wrong = ops.sum(ops.cast(ops.logical_not(logits < float("inf")), "int32"))
-    try:
-        wrong = int(wrong)
-    except TypeError:
-        return  # Inside a compiled function there is nothing to look at yet.
+    wrong = known_int(ops.sum(ops.cast(ops.logical_not(logits < float("inf")), "int32")))
     if wrong:
         raise ValueError(
             "`logits` must be numbers below infinity. Received: logits with NaN or infinity, "

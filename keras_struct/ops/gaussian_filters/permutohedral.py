@@ -19,6 +19,7 @@ from keras_struct.ops.gaussian_filters.lattice import (
     take_rows,
 )
 from keras_struct.ops.gaussian_filters.linear import self_adjoint
+from keras_struct.ops.known import known_int
 
 
 class Lattice(NamedTuple):
@@ -179,11 +180,8 @@ def _sizes(pixels, most):
 
 
 def _for_count(count, sizes, function):
-    """function(size) of the smallest size that holds `count` vertices; sizes are static."""
-    if len(sizes) == 1:
-        return function(sizes[0])
-    return ops.cond(
-        count <= sizes[0],
-        lambda: function(sizes[0]),
-        lambda: _for_count(count, sizes[1:], function),
-    )
+    """function(size) of the smaller size if it holds `count` vertices, else of the larger."""
+    number = known_int(count)
+    if number is not None:
+        return function(sizes[number > sizes[0]])
+    return ops.cond(count <= sizes[0], lambda: function(sizes[0]), lambda: function(sizes[1]))
