@@ -154,11 +154,12 @@ class DenseCRF(keras.layers.Layer):
         _check_inputs(logits, images)
         if iterations is None:
             iterations = self.training_iterations if training else self.iterations
+        iterations = _positive(iterations, "iterations")
         kernels = [
             (symmetric_normalization(self._spatial, images), self.spatial_kernel),
             (symmetric_normalization(self._bilateral, images), self.bilateral_kernel),
         ]
-        return mean_field(logits, kernels, self.energies, _positive(iterations, "iterations"))
+        return mean_field(logits, kernels, self.energies, iterations)
 
     def compute_output_shape(self, logits_shape, images_shape=None):
         return logits_shape

@@ -19,7 +19,13 @@ PUBLIC = {
     "keras_struct.inference": {"label_logits", "mean_field", "refine"},
     "keras_struct.layers": {
         *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "DenseCRF"),
-        *("L2Normalization", "MaxPoolingWithSwitches", "MaxUnpooling", "NonMaxSuppression", "ResizeTo"),
+        *(
+            "L2Normalization",
+            "MaxPoolingWithSwitches",
+            "MaxUnpooling",
+            "NonMaxSuppression",
+            "ResizeTo",
+        ),
     },
     "keras_struct.losses": {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),

@@ -10,7 +10,6 @@ from keras import ops
 
 from keras_struct.layers import DenseCRF
 
-pytestmark = pytest.mark.agnostic
 RNG = np.random.default_rng(0)
 H, W, C = 12, 12, 4
 IMAGE = (RNG.integers(0, 2, (1, H, W, 1)) * 90 + RNG.uniform(0, 60, (1, H, W, 3))).astype("float32")
@@ -42,6 +41,7 @@ def beliefs(crf, logits=LOGITS, images=IMAGE, **options):
     return softmax(ops.convert_to_numpy(crf(logits, images, **options)).astype("float64"))
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact_equals_brute_force(kind):
     ours, theirs = KINDS[kind]
@@ -123,7 +123,7 @@ def training_model(name, jit_compile):
     return model, loss
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.agnostic)])
 @pytest.mark.parametrize("name", FILTERS)
 def test_gradients_are_finite_differences(name, jit_compile):
     model, loss = training_model(name, jit_compile)
@@ -155,6 +155,7 @@ def test_gradients_are_finite_differences(name, jit_compile):
         assert abs(np.sum(gradient * direction) - slope) < 2e-4 + 1e-2 * size, index
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("kind", KINDS)
 def test_loads_without_custom_objects(kind, tmp_path):
     crf = DenseCRF(
@@ -178,6 +179,7 @@ def test_loads_without_custom_objects(kind, tmp_path):
     np.testing.assert_allclose(beliefs(again), beliefs(crf), atol=1e-7)
 
 
+@pytest.mark.agnostic
 def test_weights_are_named_and_chosen_for_training():
     crf = DenseCRF(compatibility="full", name="crf")
     crf.build((None, None, None, 5))
@@ -192,6 +194,7 @@ def test_weights_are_named_and_chosen_for_training():
     assert DenseCRF(trainable=False).trainable_weights == []
 
 
+@pytest.mark.agnostic
 def test_any_size_symbolically():
     crf = DenseCRF(filter="exact")
     out = crf(keras.Input((None, None, 7), dtype="float16"), keras.Input((None, None, 3)))
@@ -209,6 +212,7 @@ def test_computes_in_float32_under_any_policy():
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -255,6 +259,7 @@ def test_the_number_of_classes_must_be_known():
         DenseCRF().build((None, 8, 8, None))
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_one_bad_logit_is_an_error(value):
     logits = LOGITS.copy()
@@ -270,6 +275,7 @@ def test_impossible_labels_are_no_error():
     assert np.isfinite(found).all() and (found[..., 2] == 0).all()
 
 
+@pytest.mark.agnostic
 def test_sizes_must_agree():
     with pytest.raises(ValueError, match="`images` .* must have the size of `logits`"):
         DenseCRF()(LOGITS, IMAGE[:, :6])

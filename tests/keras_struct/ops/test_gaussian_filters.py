@@ -17,7 +17,6 @@ from keras_struct.ops.gaussian_filters import (
     symmetric_normalization,
 )
 
-pytestmark = pytest.mark.agnostic
 FILTERS = {
     "spatial": SpatialFilter(2.0),
     "exact": ExactFilter(6.0, 30.0),
@@ -53,6 +52,7 @@ def relative(found, expected):
     return np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("chunk", [1, 700, 1 << 21])
 def test_exact_is_the_sum_over_all_pairs(chunk, monkeypatch):
     monkeypatch.setattr(exact.gaussian_sum, "__defaults__", (chunk,))
@@ -61,6 +61,7 @@ def test_exact_is_the_sum_over_all_pairs(chunk, monkeypatch):
     np.testing.assert_allclose(found, all_pairs(image, values, 4.0, 20.0), atol=2e-5)
 
 
+@pytest.mark.agnostic
 def test_exact_moves_with_its_points():
     rng = np.random.default_rng(0)
     points, values = random_values((2, 40, 5)), random_values((2, 40, 3), 2)
@@ -70,6 +71,7 @@ def test_exact_moves_with_its_points():
     np.testing.assert_allclose(moved, straight[:, order], atol=1e-5)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize(("height", "width", "sigma"), [(7, 5, 3.0), (150, 9, 3.0), (9, 140, 9.0)])
 def test_spatial_is_exact_in_blocks_too(height, width, sigma):
     values = random_values((height, width, 2)) + 1
@@ -99,6 +101,7 @@ def test_the_grid_keeps_the_scale_of_the_gaussian():
     assert relative(found, all_pairs(image, values, 6.0, 30.0)) < 0.1  # measured: 0.051
 
 
+@pytest.mark.agnostic
 def test_a_window_as_large_as_the_image_is_exact():
     image, values = smooth_photo(6, 5), random_values((6, 5, 2))
     found = filtered(LocalFilter(3.0, 30.0, radius=5, dilation=1), image, values)
@@ -158,6 +161,7 @@ def test_any_number_of_colour_channels(name, depth):
     assert relative(normalized_filter(FILTERS[name], image, values), expected) < 0.1
 
 
+@pytest.mark.agnostic
 def test_filters_by_name():
     assert bilateral_filter("local", 5.0, 6.0, radius=3) == LocalFilter(5.0, 6.0, radius=3)
     with pytest.raises(ValueError, match="`filter` must be one of .'exact', 'permuto.*'fast'"):

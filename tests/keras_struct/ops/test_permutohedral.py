@@ -8,8 +8,6 @@ from keras_struct.ops.gaussian_filters import PermutohedralFilter, lattice
 from keras_struct.ops.gaussian_filters.exact import gaussian_sum
 from keras_struct.ops.gaussian_filters.permutohedral import build_lattice, lattice_sum
 
-pytestmark = pytest.mark.agnostic
-
 
 def naive_lattice(points, values):
     """Filter values (N, C) at points (N, d): simplices by trying all, vertices in a dict."""
@@ -85,6 +83,7 @@ def test_equals_the_naive_lattice(kind, words, monkeypatch):
     np.testing.assert_allclose(ops.convert_to_numpy(found)[0].reshape(-1, 3), expected, atol=2e-4)
 
 
+@pytest.mark.agnostic
 def test_the_number_of_words_follows_the_bounds():
     assert [len(part) for part in lattice.Keys([6.0, 6.0, 20.0, 20.0, 20.0]).radices] == [5]
     assert len(lattice.Keys([6.0, 6.0, 85.0, 85.0, 85.0]).radices) == 2
@@ -92,6 +91,7 @@ def test_the_number_of_words_follows_the_bounds():
         lattice.Keys([1e10, 1.0])
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("depth", [1, 3, 5])
 def test_points_lie_where_their_corners_and_weights_say(depth):
     points = np.random.default_rng(depth).uniform(0, 9, (2, 50, depth)).astype("float32")
@@ -123,6 +123,7 @@ def test_sums_over_dense_points_are_those_of_the_unit_gaussian(depth):
     assert np.abs(found - expected).mean() < 0.03 * expected[:, 0].mean()
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("parts", [1, 3])
 def test_words_are_found_in_a_sorted_table(parts):
     rng = np.random.default_rng(parts)
@@ -137,6 +138,7 @@ def test_words_are_found_in_a_sorted_table(parts):
     np.testing.assert_array_equal(place[found], np.arange(len(table)))
 
 
+@pytest.mark.agnostic
 def test_words_are_sorted_by_the_first_one_that_differs():
     words = np.random.default_rng(0).integers(0, 5, (3, 2, 70)).astype("int32")
     order = ops.convert_to_numpy(lattice.sort_words([ops.convert_to_tensor(w) for w in words]))
