@@ -14,7 +14,7 @@ def test_probabilities_beside_a_label_map(command, tmp_path):
         assert load(tmp_path / "grey_float32.onnx").card["results"][-1:] == results
 
 
-def test_probabilities_of_what_has_none(command, tiny_file, tmp_path):
+def test_probabilities_of_what_has_none(command, tiny_file, tiny_backbone, tmp_path):
     output = tmp_path / "a.onnx"
     code, _, error = command(
         "export", f"--model={tiny_file}", f"--output={output}", "--probabilities"
