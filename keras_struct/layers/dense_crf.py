@@ -73,6 +73,9 @@ class DenseCRF(keras.layers.Layer):
     (training). Defaults are those of the first's examples.
     """
 
+    # float16 and int8 artefacts leave it as it is, also where it is part of the network
+    always_float32 = True
+
     def __init__(
         self,
         spatial_sxy=3.0,

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from keras_struct.layers import BilinearConv2DTranspose, ResizeTo
+from keras_struct.layers import BilinearConv2DTranspose, DenseCRF, ResizeTo
 from keras_struct.models.labelling import LabellingModel, LabellingOptions
 from keras_struct_edge import load
 from keras_struct_export import Tolerance, export, litert_file
@@ -174,6 +174,26 @@ def test_layers_that_say_so_stay_float32_inside_the_network(model, images, tmp_p
         kernels = [n.input[1] for n in nodes if n.op_type == "Conv" and "/steps" in n.name]
         # stored as they are, neither rounded nor cast
         assert len(kernels) == 3 and not makers.keys() & set(kernels)
+
+
+@pytest.mark.parametrize("filter_", ["grid", "local"])
+def test_a_crf_in_the_decoder(model, images, tmp_path, filter_):
+    assert DenseCRF.always_float32
+    crf = DenseCRF(filter=filter_, iterations=2, bilateral_sxy=20)
+    for suffix in (".tflite", ".onnx"):
+        path = tmp_path / f"a{suffix}"
+        report = export(
+            model, path, samples=images[:2], decoder_options={"crf": crf}, progress=None
+        )
+        assert report.comparison.agreement >= 0.999
+    path = tmp_path / "b.tflite"
+    export(
+        model, path, None, "int8", images, samples=images[:2],
+        decoder_options={"crf": crf}, progress=None,
+    )  # fmt: skip
+    found = litert_file.operators(litert_file.parse(path.read_bytes()))
+    types = Counter(dtype for op in found if "/decoder" in op.outputs[0] for dtype in op.dtypes)
+    assert types["FLOAT32"] > 20 and not types["INT8"]
 
 
 @needs_tensorrt
