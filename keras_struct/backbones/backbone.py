@@ -15,27 +15,30 @@ class _Source:
     """A network of `keras.applications`, with the layers that *leave* its levels.
 
     A level is the last feature map before the stride doubles: the input of the named layer, one
-    for each of P1 to P4. The deepest level, P5, is the network's output.
+    for each of P1 to P4. The deepest level, P5, is the network's output, or that of `last_block`
+    where a 1x1 convolution widens it for the classifier.
     """
 
     application: str
     leaving: tuple
     scaling: str
+    last_block: str | None = None
     options: dict = field(default_factory=dict)
 
 
 def _mobilenet_v1(**options):
-    return _Source("MobileNet", tuple(f"conv_dw_{i}" for i in (2, 4, 6, 12)), "unit", options)
+    leaving = tuple(f"conv_dw_{i}" for i in (2, 4, 6, 12))
+    return _Source("MobileNet", leaving, "unit", options=options)
 
 
 def _mobilenet_v2(**options):
     leaving = tuple(f"block_{i}_depthwise" for i in (1, 3, 6, 13))
-    return _Source("MobileNetV2", leaving, "unit", options)
+    return _Source("MobileNetV2", leaving, "unit", "block_16_project_BN", options)
 
 
 def _mobilenet_v3_small():
     leaving = tuple(f"expanded_conv{i}_depthwise" for i in ("", "_1", "_3", "_8"))
-    return _Source("MobileNetV3Small", leaving, "none")  # scales its pixels itself
+    return _Source("MobileNetV3Small", leaving, "none", "expanded_conv_10_add")  # scales itself
 
 
 def _resnet50():
@@ -75,6 +78,7 @@ def create(
     batch_norm_momentum=0.97,
     output_stride=None,
     freeze_batch_norm=False,
+    widen=True,
 ):
     """Build a backbone.
 
@@ -91,6 +95,8 @@ def create(
             convolutions of the same weights. None for the network's own strides.
         freeze_batch_norm: bool, keep statistics, scales and offsets of the batch norms as they
             are. Trains better and faster in short trainings from good weights.
+        widen: bool, let P5 of MobileNetV2 and V3 come from behind the 1x1 convolution that widens
+            it for the classifier, or else from their last block. The others have none.
 
     Returns:
         A `keras.Model`: images (B, H, W, 3) float32 in 0..255 to {"P1": ..., "P5": ...}, each
@@ -120,7 +126,10 @@ def create(
     )
     application = with_output_stride(application, output_stride)
     levels = {f"P{i}": application.get_layer(x).input for i, x in enumerate(source.leaving, 1)}
-    features = keras.Model(application.input, {**levels, "P5": application.output}, name="features")
+    levels["P5"] = application.output
+    if source.last_block and not widen:
+        levels["P5"] = application.get_layer(source.last_block).output
+    features = keras.Model(application.input, levels, name="features")
     for layer in features.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum

@@ -9,6 +9,7 @@ from keras_struct.models.fully_convolutional import (
 )
 from keras_struct.models.labelling import FCN as FCN
 from keras_struct.models.labelling import DeconvNet as DeconvNet
+from keras_struct.models.labelling import DeepLab as DeepLab
 from keras_struct.models.labelling import UNet as UNet
 from keras_struct.models.labelling import aggregate_proposals as aggregate_proposals
 from keras_struct.models.ssd import SSD as SSD

@@ -5,11 +5,19 @@ import functools
 import inspect
 
 from keras_struct import backbones
-from keras_struct.models.labelling import FCN, DeconvNet, LabellingModel, LabellingOptions, UNet
+from keras_struct.models.labelling import (
+    FCN,
+    DeconvNet,
+    DeepLab,
+    LabellingModel,
+    LabellingOptions,
+    UNet,
+)
 from keras_struct.models.ssd import SSD
 
 # Families that are built on any backbone: FAMILY_BACKBONE.
 _ON_BACKBONES = {
+    "deeplab": DeepLab,
     "fcn8s": functools.partial(FCN, stride=8),
     "fcn16s": functools.partial(FCN, stride=16),
     "fcn32s": functools.partial(FCN, stride=32),
@@ -17,7 +25,11 @@ _ON_BACKBONES = {
     "unet": UNet,
 }
 # Networks of their own.
-_ALONE = {"deconvnet": DeconvNet, "unet": functools.partial(UNet, "plain")}
+_ALONE = {
+    "deconvnet": DeconvNet,
+    "deeplab_large_fov": functools.partial(DeepLab, "vgg16", head="large_fov"),
+    "unet": functools.partial(UNet, "plain"),
+}
 
 
 def names() -> list[str]:

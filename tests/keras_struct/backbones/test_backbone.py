@@ -77,6 +77,12 @@ def test_batch_norm_momentum_suits_fine_tuning():
     assert norms and {norm.momentum for norm in norms} == {0.97}
 
 
+@pytest.mark.parametrize("name, block, wide", [(SMALL[1], 112, 1280), (SMALL[2], 96, 576)])
+def test_deepest_level_with_and_without_the_width_of_the_classifier(name, block, wide):
+    channels = [shapes(backbones.create(name, 64, widen=x))["P5"][-1] for x in (False, True)]
+    assert channels == [block, wide]
+
+
 def test_batch_norms_can_be_frozen():
     features = backbones.create("mobilenet_v2_035", freeze_batch_norm=True).get_layer("features")
     trained = [layer for layer in features.layers if layer.trainable_weights]
