@@ -124,6 +124,7 @@ class DenseCRF(keras.layers.Layer):
                 "`logits` must have a known number of classes, their last dimension. "
                 f"Received: shape {tuple(logits_shape)}."
             )
+        self.num_classes = num_classes
         self.spatial_kernel = self._weight("spatial_weight", num_classes)
         self.bilateral_kernel = self._weight("bilateral_weight", num_classes)
         self.energies = None
@@ -163,6 +164,19 @@ class DenseCRF(keras.layers.Layer):
             (symmetric_normalization(self._bilateral, images), self.bilateral_kernel),
         ]
         return mean_field(logits, kernels, self.energies, iterations)
+
+    def with_filter(self, filter, **filter_options):
+        """A layer with the weights and energies of this one and another filter.
+
+        Train with an accurate filter, then export with one that devices can run:
+        `model.with_decoder(crf=model.crf.with_filter("grid"))`.
+        """
+        config = {**self.get_config(), "filter": filter, "filter_options": filter_options}
+        other = type(self).from_config(config)
+        if self.built:
+            other.build((None, None, None, self.num_classes))
+            other.set_weights(self.get_weights())
+        return other
 
     def compute_output_shape(self, logits_shape, images_shape=None):
         return logits_shape

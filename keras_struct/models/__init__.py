@@ -8,6 +8,7 @@ from keras_struct.models.fully_convolutional import (
     to_fully_convolutional as to_fully_convolutional,
 )
 from keras_struct.models.labelling import FCN as FCN
+from keras_struct.models.labelling import CRFasRNN as CRFasRNN
 from keras_struct.models.labelling import DeconvNet as DeconvNet
 from keras_struct.models.labelling import DeepLab as DeepLab
 from keras_struct.models.labelling import UNet as UNet

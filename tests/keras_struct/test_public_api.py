@@ -34,17 +34,8 @@ PUBLIC = {
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {
-        *(
-            "DeconvNet",
-            "DeepLab",
-            "FCN",
-            "SSD",
-            "UNet",
-            "aggregate_proposals",
-            "arguments",
-            "create",
-        ),
-        *("fit_default_boxes", "names", "task", "to_fully_convolutional"),
+        *("CRFasRNN", "DeconvNet", "DeepLab", "FCN", "SSD", "UNet", "aggregate_proposals"),
+        *("arguments", "create", "fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {

@@ -194,6 +194,22 @@ def test_weights_are_named_and_chosen_for_training():
     assert DenseCRF(trainable=False).trainable_weights == []
 
 
+def test_another_filter_with_the_same_weights():
+    crf = DenseCRF(compatibility="full", name="crf", **SMALL)
+    crf.build((None, None, None, C))
+    for weight in crf.weights:
+        weight.assign(weight + 0.3)
+    other = crf.with_filter("local", radius=1)
+    assert other.get_config() == {
+        **crf.get_config(),
+        "filter": "local",
+        "filter_options": {"radius": 1},
+    }
+    for ours, theirs in zip(other.get_weights(), crf.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not DenseCRF().with_filter("exact").built
+
+
 @pytest.mark.agnostic
 def test_any_size_symbolically():
     crf = DenseCRF(filter="exact")
