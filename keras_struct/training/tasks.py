@@ -1,4 +1,8 @@
-"""What evaluation, pictures and commands know of a task: one class each, and a table of them."""
+"""What evaluation, pictures and commands know of a task: one class each, and a table of them.
+
+`headline` is the number a training is judged by, `shown` those of a short line; `results` are the
+fields of a prediction that are used.
+"""
 
 from typing import Any
 

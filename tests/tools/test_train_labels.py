@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from toy_labelling import NAMES, ToyLabels, grey_shapes
 
-from keras_struct_tools import main, train_labels
+from keras_struct.data import class_frequencies, label_maps
+from keras_struct_tools import main, train_labels, train_optimizer
 
 SIZE = (48, 64)
 
@@ -136,6 +137,70 @@ def test_export_then_evaluate_the_artefact(run_folder, folder, command, tmp_path
         "evaluate", f"--model={file}", f"--data=label_maps:{folder}", "--scales=1,2"
     )
     assert code == 2 and "must come with a Keras model" in err
+
+
+NAMED = "--model=fcn16s_mobilenet_v1_025"
+
+
+def named_flags(folder):
+    """A new network with (tiny) backbone, and what its family takes."""
+    return [
+        *(NAMED, f"--data=label_maps:{folder}", "--backbone_weights=none", "--image_size=64x96"),
+        *("--epochs=1", "--batch_size=3", "--gallery=0", "--progress=none"),
+    ]
+
+
+def test_a_named_model_gets_the_flags_of_its_family(folder, tiny_backbone, command, tmp_path):
+    own = [
+        *("--class_weights=inverse", "--loss=cross_entropy+dice", "--freeze_batch_norm"),
+        *("--model_option=dropout=0.25", "--model_option=learn_upsampling=true"),
+        *("--crop_size=64", "--backbone_rate=0", "--schedule=poly", "--ema=off"),
+    ]
+    run = tmp_path / "run"
+    code, out, err = command("train", *named_flags(folder), *own, f"--output={run}")
+    assert code == 0 and "best epoch 1: mIoU" in out, err
+    config = json.loads((run / "config.json").read_text())
+    counts = class_frequencies(label_maps(folder))
+    weights = train_labels.weights_from_pixels(counts, 1.0)
+    assert config["model"]["class_weights"] == config["fitted"]["class_weights"] == weights
+    expected = {"image_size": [64, 96], "dropout": 0.25, "learn_upsampling": True}
+    expected |= {"freeze_batch_norm": True, "loss": "cross_entropy+dice", "stride": 16}
+    assert expected.items() <= config["model"].items()
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    keras.utils.set_random_seed(0)
+    fresh = type(model).from_config(config["model"])
+    trained, untrained = (train_optimizer.backbone_of(each) for each in (model, fresh))
+    for ours, theirs in zip(trained.get_weights(), untrained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)  # its rate was zero, its batch norm frozen
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--default_boxes=kmeans", "`--default_boxes` must not come with --model=fcn16s"),
+        ("--pyramid", "`--pyramid` must not come with --model=fcn16s_mobilenet_v1_025, which"),
+        ("--model_option=stride=8", "`--model_option` must be NAME=VALUE with NAME among"),
+        ("--model_option=dropout", "`--model_option` must be NAME=VALUE with NAME among"),
+        ("--class_weights=some", "`--class_weights` must be none, inverse, sqrt, or 7 numbers"),
+        ("--class_weights=1,2", "`--class_weights` must be none, inverse, sqrt, or 7 numbers"),
+        ("--loss=multibox", "`loss` must be made of"),
+        ("--warmup_epochs=1 --schedule=poly", "`--warmup_epochs` must not come with --schedule"),
+    ],
+)
+def test_flags_a_named_model_has_no_use_for(
+    folder, tiny_backbone, command, tmp_path, flag, message
+):
+    flags = [*named_flags(folder), *flag.split(), f"--output={tmp_path / 'run'}"]
+    code, _, err = command("train", *flags)
+    assert code == 2 and message in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_of_label_maps_are_none_of_detection(tiny_backbone, command, tmp_path):
+    flags = ["--model=ssd_mobilenet_v1_025", "--data=shapes:6", f"--output={tmp_path / 'run'}"]
+    for flag in ("--crop_size=64", "--class_weights=sqrt", "--freeze_batch_norm"):
+        code, _, err = command("train", *flags, flag)
+        assert code == 2 and f"`{flag.partition('=')[0]}` must not come with" in err
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,20 @@ import sys
 from unittest import mock
 
 
-def tiny_backbone(name, image_size, weights=None):
+def tiny_backbone(name, image_size, weights=None, freeze_batch_norm=False):
     """Four convolutions with everything that has state: batch norm and dropout."""
     import keras
 
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.layers.Rescaling(1 / 127.5, -1)(images)
     x = keras.layers.Conv2D(8, 4, 4, padding="same", activation="relu")(x)
-    x = keras.layers.Dropout(0.1)(keras.layers.BatchNormalization()(x))
+    norm = keras.layers.BatchNormalization(trainable=not freeze_batch_norm)
+    x = keras.layers.Dropout(0.1)(norm(x))
     levels = {"P2": x}
     for level in ("P3", "P4", "P5"):
         x = keras.layers.Conv2D(8, 3, 2, padding="same", activation="relu")(x)
         levels[level] = x
-    return keras.Model(images, levels)
+    return keras.Model(images, levels, name=name)
 
 
 def tiny_ssd(class_names):

@@ -74,8 +74,6 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
         fitted = config["fitted"] if config else origin.fitted(options, train)
         with strategy.scope():
             model = origin.build(options, train.class_names, fitted, config is not None)
-            if options.freeze_batch_norm:
-                train_optimizer.freeze_batch_norms(train_optimizer.backbone_of(model))
             optimizer = train_optimizer.make_optimizer(options, steps, momentum, model)
             model.compile(optimizer, jit_compile=jit)
             model.optimizer.build(model.trainable_variables)

@@ -143,7 +143,9 @@ _list(
 _choice("optimizer", "adamw", ["adamw", "adam", "sgd"], "Optimizer; sgd has momentum 0.9.")
 _number("learning_rate", 1e-3, "Peak learning rate.", 1e-9)
 _number("backbone_rate", 1.0, "Learning rate of the backbone, over that of the rest.")
-_switch("freeze_batch_norm", False, "Leave the batch norms of the backbone as they are.")
+_switch(
+    "freeze_batch_norm", False, "Label maps: leave the batch norms of the backbone as they are."
+)
 _choice("schedule", "cosine", ["cosine", "poly", "constant"], "Course of the learning rate.")
 _number("warmup_epochs", None, "Epochs of rising rate (cosine); default 1, or a tenth of --epochs.")
 _number("weight_decay", None, "Decoupled decay of adamw and sgd; biases and norms have none.")

@@ -11,7 +11,11 @@ from keras_struct_tools import train_boxes, train_labels
 from keras_struct_tools.measure_artefacts import model_file
 
 # Flags that are arguments of the models that take them, and of no others.
-MODEL_FLAGS = ("loss", "pyramid", "iou_threshold", "default_boxes", "class_weights")
+MODEL_FLAGS = (
+    *("loss", "freeze_batch_norm"),
+    *("pyramid", "iou_threshold", "default_boxes"),
+    "class_weights",
+)
 _FITTED = {"default_boxes": train_boxes.fitted_boxes, "class_weights": train_labels.class_weights}
 _MANAGED = ("num_classes", "image_size", "class_names", "weights", "resize", "crf")
 
@@ -52,8 +56,8 @@ class NamedModel:
         own = {}
         free = [name for name in self._takes if name not in (*MODEL_FLAGS, *_MANAGED)]
         for text in options.model_option:
-            name, _, value = text.partition("=")
-            if name not in free:
+            name, sign, value = text.partition("=")
+            if name not in free or not sign:
                 raise flags.Error(
                     f"`--model_option` must be NAME=VALUE with NAME among {free} for "
                     f"--model={options.model}. Received: --model_option={text}."

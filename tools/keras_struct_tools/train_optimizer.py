@@ -81,18 +81,7 @@ def backbone_of(model: Any) -> Any:
     found = [part for part in parts if part.name == getattr(model, "backbone_name", None)]
     if not found:
         raise ValueError(
-            "`--model` must have a backbone as a part of its own for --backbone_rate and "
-            f"--freeze_batch_norm. Received: {model.name}, with {[part.name for part in parts]}."
+            "`--model` must have a backbone as a part of its own for --backbone_rate. "
+            f"Received: {model.name}, with the parts {[part.name for part in parts]}."
         )
     return found[0]
-
-
-def freeze_batch_norms(part: Any) -> None:
-    """Leave statistics, scales and offsets of the batch norms in a part of a model as they are."""
-    import keras
-
-    for layer in part.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
-        elif isinstance(layer, keras.Model):
-            freeze_batch_norms(layer)
