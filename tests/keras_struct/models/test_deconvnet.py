@@ -36,7 +36,6 @@ def test_published_number_of_parameters():
     assert count(1, 4096, 49, 21) == 251_822_357
 
 
-@pytest.mark.agnostic
 def test_logits_have_the_size_of_the_image_and_larger_ones_are_fine():
     model = small()
     for height, width in ((32, 64), (96, 64)):

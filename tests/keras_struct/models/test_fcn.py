@@ -121,7 +121,6 @@ def scores_of(model, images):
     return numpy_of(keras.Model(model.input, tensor)(images, training=False))
 
 
-@pytest.mark.agnostic
 def test_scores_start_at_zero():
     assert not logits(light(), photo(64, 64)).any()
 
