@@ -186,6 +186,7 @@ def test_a_crf_in_the_decoder(model, images, tmp_path, filter_):
             model, path, samples=images[:2], decoder_options={"crf": crf}, progress=None
         )
         assert report.comparison.agreement >= 0.999
+        assert report.size < 250_000  # no constant of the image's size for every neighbour
     path = tmp_path / "b.tflite"
     export(
         model, path, None, "int8", images, samples=images[:2],

@@ -31,7 +31,8 @@ def symmetric_normalization(kernel_filter, images):
     """Bind a Gaussian filter to images, as D^-1/2 K D^-1/2 with D = K 1.
 
     Args:
-        kernel_filter: with `build(images)` and `apply(state, values)`.
+        kernel_filter: with `build(images)` and `apply(state, values)`; where it has a short cut
+            for values of 1, with `sums(state)`.
         images: (B, H, W, F) float, 0..255.
 
     Returns:
@@ -41,7 +42,10 @@ def symmetric_normalization(kernel_filter, images):
     random fields", section 3; pydensecrf's default.
     """
     state = kernel_filter.build(images)
-    ones = ops.ones_like(ops.cast(images[..., :1], "float32"))
+    if hasattr(kernel_filter, "sums"):
+        sums = kernel_filter.sums(state)
+    else:
+        sums = kernel_filter.apply(state, ops.ones_like(ops.cast(images[..., :1], "float32")))
     # Every pixel is its own neighbour, so that the sums are never zero.
-    scale = ops.rsqrt(kernel_filter.apply(state, ones))
+    scale = ops.rsqrt(sums)
     return lambda values: scale * kernel_filter.apply(state, scale * values)

@@ -6,6 +6,9 @@ from keras import ops
 
 from keras_struct.ops.gaussian_filters.features import scaled_colours
 
+# Colour of what lies outside the image, in bandwidths: so far away that its weight is exactly 0.
+_FAR = 1000.0
+
 
 @dataclasses.dataclass(frozen=True)
 class LocalFilter:
@@ -38,13 +41,14 @@ class LocalFilter:
     def build(self, images):
         """Weights (B, H, W, 1) of every neighbour, in the order of `_shifts`."""
         colours = scaled_colours(images, self.srgb)
-        inside = ops.ones_like(colours[..., :1])
         return tuple(
-            self._weights(colours, near, valid, shift)
-            for near, valid, shift in zip(
-                self._shifted(colours), self._shifted(inside), self._shifts(), strict=True
-            )
+            self._weights(colours, near, shift)
+            for near, shift in zip(self._shifted(colours, _FAR), self._shifts(), strict=True)
         )
+
+    def sums(self, state):
+        """`apply` to ones: artefacts would store the image's borders once for every neighbour."""
+        return sum(state)
 
     def apply(self, state, values):
         """Filter values (B, H, W, C)."""
@@ -53,20 +57,21 @@ class LocalFilter:
             total = total + weights * near
         return total
 
-    def _weights(self, colours, near, valid, shift):
+    def _weights(self, colours, near, shift):
         distance = (shift[0] ** 2 + shift[1] ** 2) / self.sxy**2
         distance = distance + ops.sum(ops.square(colours - near), axis=-1, keepdims=True)
-        return valid * ops.exp(-0.5 * distance)
+        return ops.exp(-0.5 * distance)
 
     def _shifts(self):
         steps = [self.dilation * step for step in range(-self.radius, self.radius + 1)]
         return [(down, right) for down in steps for right in steps]
 
-    def _shifted(self, maps):
-        """The maps (B, H, W, K) as every neighbour sees them, zero outside."""
+    def _shifted(self, maps, outside=0.0):
+        """The maps (B, H, W, K) as every neighbour sees them."""
         height, width = maps.shape[1:3]
         margin = self.radius * self.dilation
-        padded = ops.pad(maps, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+        sides = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+        padded = ops.pad(maps, sides, constant_values=outside)
         for down, right in self._shifts():
             top, left = margin + down, margin + right
             yield padded[:, top : top + height, left : left + width]
