@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from toy_labelling import NAMES, ToyLabels, grey_shapes
 
+from keras_struct import models
 from keras_struct.data import class_frequencies, label_maps
 from keras_struct_tools import main, train_labels, train_optimizer
 
@@ -196,9 +197,88 @@ def test_flags_a_named_model_has_no_use_for(
     assert not (tmp_path / "run").exists()
 
 
+CRF = ("--crf_spatial=1,2", "--crf_bilateral=8,20,3", "--crf_filter=local", "--crf_iterations=2")
+
+
+@pytest.fixture(scope="module")
+def joint_run(toy_file, folder, tmp_path_factory):
+    """The toy and a CRF, the latter at a rate of its own."""
+    run = tmp_path_factory.mktemp("runs") / "joint"
+    flags = [*flags_of(toy_file, folder), "--crf=joint", "--crf_rate=0", "--ema=off", *CRF]
+    assert main.run(["train", *flags, f"--output={run}"]) == 0
+    return run
+
+
+def test_a_model_and_a_crf_are_trained_as_one(joint_run, toy_file, folder, command, tmp_path):
+    model = keras.saving.load_model(joint_run / "model.keras", compile=False)
+    assert isinstance(model, models.CRFasRNN) and model.name.endswith("_crf")
+    assert (model.crf.spatial_sxy, model.crf.bilateral_srgb, model.crf.iterations) == (1, 20, 2)
+    kernel = keras.ops.convert_to_numpy(model.crf.bilateral_kernel)
+    np.testing.assert_array_equal(kernel, np.full(len(NAMES), 3.0))  # its rate was zero
+    start = keras.saving.load_model(toy_file, compile=False)
+    encoder = model.model.get_layer("encoder").get_weights()[0]
+    assert np.abs(encoder - start.get_layer("encoder").get_weights()[0]).max() > 1e-3
+    numbers = numbers_of(command, joint_run, folder, tmp_path)
+    with open(joint_run / "history.csv", newline="") as file:
+        best = max(float(row["val_mIoU"]) for row in csv.DictReader(file))
+    assert numbers["mIoU"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_joint_model_trains_on_with_its_crf(joint_run, folder, command, tmp_path):
+    flags = [*flags_of(joint_run, folder), f"--output={tmp_path / 'run'}", "--epochs=1"]
+    code, _, err = command("train", *flags, "--crf_rate=100")
+    assert code == 0, err
+    model = keras.saving.load_model(tmp_path / "run" / "last.keras", compile=False)
+    assert np.abs(keras.ops.convert_to_numpy(model.crf.bilateral_kernel) - 3.0).max() > 1e-3
+    code, _, err = command("train", *flags, "--crf=joint", f"--output={tmp_path / 'other'}")
+    assert code == 2 and "`model` must have no crf of its own" in err
+
+
+def test_a_crf_is_put_behind_a_trained_model(run_folder, folder, command, tmp_path):
+    plain = numbers_of(command, run_folder, folder, tmp_path)
+    refined = numbers_of(command, run_folder, folder, tmp_path, "--crf=post", *CRF)
+    assert refined["pixel_accuracy"] != plain["pixel_accuracy"]
+    file = tmp_path / "crf.tflite"
+    flags = [f"--model={run_folder}", "--crf=post", *CRF]
+    code, _, err = command("export", *flags, f"--output={file}")
+    assert code == 0, err
+    theirs = numbers_of(command, file, folder, tmp_path)
+    assert theirs["pixel_accuracy"] == pytest.approx(refined["pixel_accuracy"], abs=2e-3)
+    code, _, err = command(
+        "train",
+        *flags,
+        f"--data=label_maps:{folder}",
+        "--batch_size=3",
+        "--epochs=1",
+        "--progress=none",
+        f"--output={tmp_path / 'run'}",
+    )
+    assert code == 0, err
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras", compile=False)
+    assert isinstance(model, ToyLabels) and model.crf.bilateral_sxy == 8
+    code, _, err = command("evaluate", f"--model={file}", f"--data=label_maps:{folder}", *flags[1:])
+    assert code == 2 and "`--crf` must come with a Keras model of label maps" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--crf_spatial=1,2"], "`--crf_spatial` must come with --crf. Received: --crf=none"),
+        (["--crf=post", "--crf_bilateral=1,2"], "must be DEVIATION,COLOURS,WEIGHT. Received"),
+        (["--crf=post", "--crf_spatial=0,2"], "`spatial_sxy` must be"),
+        (["--crf=post", "--crf_rate=2"], "`--crf_rate` must come with --crf=joint"),
+    ],
+)
+def test_flags_of_a_crf_that_do_not_fit(toy_file, folder, command, tmp_path, flags, message):
+    arguments = [*flags_of(toy_file, folder), *flags, f"--output={tmp_path / 'run'}"]
+    code, _, err = command("train", *arguments)
+    assert code == 2 and message in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_flags_of_label_maps_are_none_of_detection(tiny_backbone, command, tmp_path):
     flags = ["--model=ssd_mobilenet_v1_025", "--data=shapes:6", f"--output={tmp_path / 'run'}"]
-    for flag in ("--crop_size=64", "--class_weights=sqrt", "--freeze_batch_norm"):
+    for flag in ("--crop_size=64", "--class_weights=sqrt", "--freeze_batch_norm", "--crf=post"):
         code, _, err = command("train", *flags, flag)
         assert code == 2 and f"`{flag.partition('=')[0]}` must not come with" in err
 

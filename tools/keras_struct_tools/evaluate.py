@@ -13,6 +13,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_struct_tools import crf_flags
 from keras_struct_tools import options as reading
 from keras_struct_tools.data_specs import DATA_FORMS
 
@@ -34,6 +35,7 @@ flags.DEFINE_list(
     flag_values=FLAGS,
 )
 flags.DEFINE_boolean("flip", False, "Average label maps over mirror images.", flag_values=FLAGS)
+crf_flags.define(FLAGS, ("post",))
 flags.DEFINE_integer(
     "threads", None, "CPU threads of an artefact; default: its runtime's.", 1, flag_values=FLAGS
 )
@@ -43,6 +45,7 @@ flags.DEFINE_string("json", None, "File to write the numbers to.", flag_values=F
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
     options = reading.parse(FLAGS, argv, ("model", "data"))
+    crf = crf_flags.layer(options)
     averaging = {"scales": reading.numbers("scales", options.scales), "flip": options.flip}
     from tqdm import tqdm
 
@@ -51,7 +54,7 @@ def main(argv: list[str]) -> int:
     from keras_struct_tools.model_files import function
     from keras_struct_tools.output import write_json
 
-    model = function(options.model, options.threads)
+    model = function(options.model, options.threads, crf)
     dataset = open_spec(options.data, options.split)
     if options.images:
         dataset = dataset.subset(range(min(options.images, len(dataset))))

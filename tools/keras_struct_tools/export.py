@@ -1,8 +1,10 @@
-"""Turn a trained model into one file for a device.
+r"""Turn a trained model into one file for a device.
 
     keras-struct export --model=runs/cells --target=litert
     keras-struct export --model=runs/cells --target=litert --precision=int8 --calibration=voc:cells/
     keras-struct export --model=runs/cells/model.keras --target=onnx --output=cells.onnx
+    keras-struct export --model=runs/streets --target=litert --crf=post --crf_filter=local \
+        --crf_spatial=1,1 --crf_bilateral=20,5,3
 
 Without --output the file goes beside the model, as MODEL_PRECISION with the target's suffix.
 """
@@ -12,6 +14,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_struct_tools import crf_flags
 from keras_struct_tools import options as reading
 
 FLAGS = flags.FlagValues()
@@ -40,6 +43,7 @@ flags.DEFINE_boolean(
 flags.DEFINE_boolean(
     "probabilities", False, "Class probabilities beside a label map.", flag_values=FLAGS
 )
+crf_flags.define(FLAGS, ("post",))
 flags.DEFINE_string("output", None, "File to write.", flag_values=FLAGS)
 
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "tensorrt": ".engine"}
@@ -53,9 +57,9 @@ def main(argv: list[str]) -> int:
         raise flags.Error("`--calibration` must be given for --precision=int8, e.g. voc:cells/.")
     from keras_struct_export import export
     from keras_struct_tools.measure_artefacts import model_file
-    from keras_struct_tools.model_files import load_keras
+    from keras_struct_tools.model_files import load_keras, with_crf
 
-    model = load_keras(_keras_file(model_file(options.model)))
+    model = with_crf(load_keras(_keras_file(model_file(options.model))), crf_flags.layer(options))
     export(
         model,
         path,

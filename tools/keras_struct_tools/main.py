@@ -19,8 +19,8 @@ from keras_struct_tools.help_text import command_help
 
 COMMANDS = {
     "train": "train a model on a data set; the same command again continues",
-    "evaluate": "COCO and PASCAL VOC numbers of a model or an artefact",
-    "predict": "find objects in images: JSON and drawings",
+    "evaluate": "the numbers of a model or an artefact on a data set",
+    "predict": "find objects or label pixels in images: JSON and drawings",
     "export": "turn a trained model into one file for a device",
     "benchmark": "speed, size, memory and accuracy of artefacts, as a report",
     "anchors": "default boxes that fit a data set",

@@ -72,10 +72,32 @@ def load_keras(path: Path) -> Any:
     return keras.saving.load_model(path, compile=False)
 
 
-def function(model: str, threads: int | None = None) -> Any:
-    """What `evaluate` takes: the Keras model, or an artefact as a function."""
+def with_crf(model: Any, crf: Any) -> Any:
+    """A Keras model of label maps with a CRF behind it, or as it is where that is None.
+
+    Raises:
+        ValueError: if it is for another task, or has a CRF.
+    """
+    if crf is None:
+        return model
+    if not hasattr(model, "with_crf"):
+        raise ValueError(
+            f"`--crf` must come with a Keras model of label maps. Received: {type(model).__name__}."
+        )
+    return model.with_crf(crf)
+
+
+def function(model: str, threads: int | None = None, crf: Any = None) -> Any:
+    """What `evaluate` takes: the Keras model, or an artefact as a function.
+
+    Args:
+        model: value of --model.
+        threads: CPU threads of an artefact.
+        crf: layer to put behind a Keras model of label maps, or None.
+    """
     path = model_file(model)
-    return load_keras(path) if path.suffix == ".keras" else ArtefactFunction(path, threads)
+    loaded = load_keras(path) if path.suffix == ".keras" else ArtefactFunction(path, threads)
+    return with_crf(loaded, crf)
 
 
 def predictor(model: str, threads: int | None = None) -> Any:

@@ -7,6 +7,8 @@ r"""Train a model on a data set; the same command again continues where it was s
         --output=runs/cells2
     keras-struct train --model=unet_mobilenet_v2 --data=camvid:streets/ --image_size=288x384 \
         --crop_size=192x256 --class_weights=sqrt --backbone_rate=0.3 --output=runs/streets
+    keras-struct train --model=runs/streets --data=camvid:streets/ --crf=joint --crf_rate=100 \
+        --crf_spatial=1,1 --crf_bilateral=20,5,3 --learning_rate=1e-5 --output=runs/joint
 
 After every epoch the run folder holds model.keras (the best so far by validation mAP, or mean IoU
 of label maps), last.keras,

@@ -4,6 +4,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_struct_tools import crf_flags
 from keras_struct_tools.data_specs import DATA_FORMS
 from keras_struct_tools.options import size
 
@@ -18,8 +19,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 # Flags that one task has, and no other.
 OWN_FLAGS: dict[str, tuple[str, ...]] = {
     "detection": ("num_sizes", "augment_expand", "augment_min_scale"),
-    "segmentation": ("crop_size", "augment_scale", "augment_focus"),
+    "segmentation": ("crop_size", "augment_scale", "augment_focus", "crf_rate"),
 }
+OWN_FLAGS["segmentation"] += crf_flags.define(FLAGS, ("post", "joint"))
 
 
 def complete(options: Any, task: str) -> None:
@@ -143,6 +145,7 @@ _list(
 _choice("optimizer", "adamw", ["adamw", "adam", "sgd"], "Optimizer; sgd has momentum 0.9.")
 _number("learning_rate", 1e-3, "Peak learning rate.", 1e-9)
 _number("backbone_rate", 1.0, "Learning rate of the backbone, over that of the rest.")
+_number("crf_rate", 1.0, "Learning rate of a CRF trained jointly, over that of the rest.")
 _switch(
     "freeze_batch_norm", False, "Label maps: leave the batch norms of the backbone as they are."
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 from absl import flags
 
+from keras_struct_tools import crf_flags, train_boxes, train_labels
 from keras_struct_tools import options as reading
-from keras_struct_tools import train_boxes, train_labels
 from keras_struct_tools.measure_artefacts import model_file
 
 # Flags that are arguments of the models that take them, and of no others.
@@ -99,8 +99,12 @@ class NamedModel:
             "weights": None if random else options.backbone_weights,
             "resize": options.resize,
         }
+        crf = crf_flags.layer(options)
+        if options.crf == "post":
+            arguments["crf"] = crf
         try:
-            return models.create(options.model, **arguments, **{**given, **fitted}, **self._own)
+            model = models.create(options.model, **arguments, **{**given, **fitted}, **self._own)
+            return models.CRFasRNN(model, crf) if options.crf == "joint" else model
         except Exception as error:
             if "URL fetch failure" not in str(
                 error
@@ -164,7 +168,11 @@ class StoredModel:
         Raises:
             ValueError: if it is for other classes.
         """
+        from keras_struct import models
         from keras_struct.training.batch_predictor import check_class_names
 
         check_class_names(self._model.class_names, class_names)
-        return self._model
+        crf = crf_flags.layer(options)
+        if options.crf == "joint":
+            return models.CRFasRNN(self._model, crf)
+        return self._model if crf is None else self._model.with_crf(crf)

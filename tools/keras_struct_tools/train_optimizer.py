@@ -2,6 +2,9 @@
 
 from typing import Any
 
+# Offsets and scales, and the few numbers of a CRF: zero is no better a guess for them.
+_NO_DECAY = ["bias", "gamma", "beta", "spatial_weight", "bilateral_weight", "compatibility"]
+
 
 def ema_momentum(text: str, total_steps: int) -> float | None:
     """Momentum of the moving average: averages over a twentieth of the training, or less.
@@ -46,10 +49,13 @@ def make_optimizer(options: Any, steps_per_epoch: int, momentum: float | None, m
     else:
         optimizer = keras.optimizers.AdamW(weight_decay=decay, **common)
     if options.optimizer != "adam" and decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
+    factors = {}
     if options.backbone_rate != 1.0:
-        rate_factors(optimizer, {backbone_of(model): options.backbone_rate})
-    return optimizer
+        factors[backbone_of(model)] = options.backbone_rate
+    if options["crf_rate"].present:
+        factors[_crf_of(model)] = options.crf_rate
+    return rate_factors(optimizer, factors) if factors else optimizer
 
 
 def _rate(options, steps_per_epoch):
@@ -77,6 +83,7 @@ def backbone_of(model: Any) -> Any:
     """
     import keras
 
+    model = getattr(model, "model", model)  # what a joint CRF was put behind
     parts = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     found = [part for part in parts if part.name == getattr(model, "backbone_name", None)]
     if not found:
@@ -85,3 +92,14 @@ def backbone_of(model: Any) -> Any:
             f"Received: {model.name}, with the parts {[part.name for part in parts]}."
         )
     return found[0]
+
+
+def _crf_of(model):
+    from keras_struct.models import CRFasRNN
+
+    if not isinstance(model, CRFasRNN):
+        raise ValueError(
+            "`--crf_rate` must come with --crf=joint, or a model that was trained so. "
+            f"Received: {model.name}."
+        )
+    return model.crf

@@ -89,6 +89,28 @@ class LabellingModel(keras.Model):
         """Logits (B, h, w, C) that cover images (B, H, W, 3) from border to border."""
         return self(images)["logits"]
 
+    def with_crf(self, crf):
+        """The same network and a CRF behind it, both with copies of the weights.
+
+        Args:
+            crf: a layer such as `DenseCRF`.
+
+        Raises:
+            ValueError: if the model has a CRF already.
+        """
+        if self.crf is not None:
+            raise ValueError(
+                f"`model` must have no CRF yet. Received: {self.name}, with {self.crf.name}."
+            )
+        config = {**self.get_config(), "crf": keras.saving.serialize_keras_object(crf)}
+        copy = type(self).from_config(config)
+        layers = [layer for layer in copy.layers if layer is not copy.crf]
+        for own, copied in zip(self.layers, layers, strict=True):
+            copied.set_weights(own.get_weights())
+        if crf.built:
+            copy.crf.set_weights(crf.get_weights())
+        return copy
+
     def decoder(self, image_size=None, **options):
         """The layer that turns logits into a label map; see `LabelMapDecoder`."""
         options = {"crf": self.crf, **options}

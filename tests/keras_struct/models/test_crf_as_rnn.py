@@ -156,3 +156,21 @@ def test_bad_arguments():
         CRFasRNN(ToyLabels(CLASSES, SIZE), num_classes=5)
     with pytest.raises(ValueError, match="`images` must have sides of at least 2 pixels"):
         CRFasRNN(ToyLabels(CLASSES, SIZE), toy_crf())(np.zeros((1, 1, 8, 3), "float32"))
+
+
+def test_a_crf_is_put_behind_a_model_with_copies_of_all_weights():
+    network = ToyLabels(CLASSES, SIZE)
+    crf = toy_crf(per_class=True)
+    crf.build((None, None, None, CLASSES))
+    crf.bilateral_kernel.assign([1.0, 2.0, 3.0, 4.0])
+    refined = network.with_crf(crf)
+    images, _ = toy_images()
+    np.testing.assert_array_equal(refined(images)["logits"], network(images)["logits"])
+    expected = crf(ops.image.resize(network(images)["logits"], SIZE), images)
+    found = refined.with_decoder(probabilities=True)(images)["probabilities"]
+    np.testing.assert_allclose(found, ops.softmax(expected), atol=1e-5)
+    assert network.crf is None and refined.crf is not crf and not refined.crf.trainable
+    refined.get_layer("classifier").bias.assign([9.0, 0.0, 0.0, 0.0])
+    assert not np.asarray(network.get_layer("classifier").bias).any()
+    with pytest.raises(ValueError, match="`model` must have no CRF yet. Received: toy_labels"):
+        refined.with_crf(crf)

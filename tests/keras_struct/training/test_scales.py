@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from toy_labelling import ToyLabels
 
+from keras_struct.models import UNet
 from keras_struct.training import averaged_over_scales
 
 
@@ -57,3 +58,12 @@ def test_a_crf_refines_the_average_once():
     mean = averaged_over_scales(plain, (0.5, 1.0))(images)["probabilities"]
     labels = keras.ops.convert_to_numpy(averaged["segmentation"])
     np.testing.assert_array_equal(labels, np.asarray(mean).argmin(-1))
+
+
+def test_a_model_whose_logits_cover_less_than_the_image():
+    """The published U-Net: valid convolutions, so that `whole_logits` pads."""
+    model = UNet("plain", 3, (32, 40), padding="valid", width=4, depth=2)
+    images = np.random.default_rng(0).uniform(0, 255, (1, 32, 40, 3)).astype("float32")
+    found = averaged_over_scales(model, (1.0,))(images)["probabilities"]
+    expected = probabilities(model, images)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, atol=1e-5)
