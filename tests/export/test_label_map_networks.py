@@ -1,4 +1,4 @@
-"""FCN and DeconvNet in artefacts: the labels of Keras, on all targets and in all precisions."""
+"""Published networks in artefacts: the labels of Keras, on all targets and in all precisions."""
 
 import importlib.util
 from collections import Counter
@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_struct.models import FCN, DeconvNet
-from keras_struct_export import export, litert_file
+from keras_struct.models import FCN, DeconvNet, DeepLab, UNet
+from keras_struct_export import Tolerance, export, litert_file
 from keras_struct_export.samples import synthetic_images
 
 SIZE = (64, 96)
 CLASSES = 3
+ANY = Tolerance(box=np.inf, score=np.inf, agreement=0.0, dense=np.inf)
 
 
 def images(count=8):
@@ -53,7 +54,31 @@ def make_deconvnet():
     return model
 
 
-MAKERS = {"fcn": make_fcn, "deconvnet": make_deconvnet}
+def make_unet():
+    keras.utils.set_random_seed(0)
+    return randomize(UNet("mobilenet_v2_035", CLASSES, SIZE), {"classes"})
+
+
+def make_valid_unet():
+    """Its artefact mirrors the image at the borders."""
+    keras.utils.set_random_seed(0)
+    options = {"padding": "valid", "depth": 2, "width": 8, "batch_norm": True}
+    return randomize(UNet("plain", CLASSES, SIZE, **options), {"classes"})
+
+
+def make_deeplab():
+    keras.utils.set_random_seed(0)
+    model = DeepLab("mobilenet_v2_035", CLASSES, SIZE, output_stride=8, rates=(2,), channels=32)
+    return randomize(model, {"classes"})
+
+
+MAKERS = {
+    "fcn": make_fcn,
+    "deconvnet": make_deconvnet,
+    "unet": make_unet,
+    "valid_unet": make_valid_unet,
+    "deeplab": make_deeplab,
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,34 +92,54 @@ def test_the_labels_that_are_compared_differ(models):
         assert (np.bincount(labels.ravel(), minlength=CLASSES) > 0.01 * labels.size).all()
 
 
+# Agreement and convolutions of LiteRT int8. Measured: 0.947, 0.908, 0.807, 0.972, 0.737: features
+# of deep layers that were not trained are noise.
+INT8 = {
+    "fcn": (0.85, 29),
+    "deconvnet": (0.85, 29),
+    "unet": (0.75, 29),
+    "valid_unet": (0.95, 11),
+    "deeplab": (0.65, 29),
+}
+
+
 @pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize(
-    "suffix, precision, agreement",
-    [(".tflite", "float32", 0.999), (".onnx", "float32", 0.999), (".tflite", "int8", 0.85)],
-)
-def test_labels_are_those_of_keras(models, tmp_path, name, suffix, precision, agreement):
-    calibration = images() if precision == "int8" else None
-    path = tmp_path / f"a{suffix}"
-    options = {"samples": images(), "progress": None}
-    report = export(models[name], path, None, precision, calibration, **options)
-    # measured: 1; in int8 0.947 (fcn) and 0.908 (deconvnet)
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_labels_are_those_of_keras(models, tmp_path, name, suffix):
+    report = export(models[name], tmp_path / f"a{suffix}", samples=images(), progress=None)
+    assert report.comparison.agreement >= 0.999  # measured: 1
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_int8_reaches_every_convolution(models, tmp_path, name):
+    path = tmp_path / "a.tflite"
+    options = {"calibration": images(), "tolerance": ANY, "progress": None}
+    report = export(models[name], path, precision="int8", **options)
+    agreement, convolutions = INT8[name]
     assert report.comparison.agreement >= agreement
-    if precision == "int8":
-        operators = litert_file.operators(litert_file.parse(path.read_bytes()))
-        kinds = Counter((operator.kind, operator.dtypes[0]) for operator in operators)
-        kernels = {kind for kind, dtype in kinds if "CONV" in kind and dtype != "INT8"}
-        assert not kernels
-        assert kinds["CONV_2D", "INT8"] >= 29
+    operators = litert_file.operators(litert_file.parse(path.read_bytes()))
+    kinds = Counter((operator.kind, operator.dtypes[0]) for operator in operators)
+    kernels = {kind for kind, dtype in kinds if "CONV" in kind and dtype != "INT8"}
+    assert not kernels
+    assert kinds["CONV_2D", "INT8"] >= convolutions
 
 
 @pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed"
 )
-@pytest.mark.parametrize("name, precision", [("fcn", "float16"), ("deconvnet", "int8")])
-def test_tensorrt_builds_an_engine(models, tmp_path, name, precision):
+@pytest.mark.parametrize(
+    "name, precision, agreement",
+    [  # measured: 0.998, 0.858, 0.976, 0.999, 0.660
+        ("fcn", "float16", 0.99),
+        ("deconvnet", "int8", 0.8),
+        ("unet", "float16", 0.95),
+        ("valid_unet", "float16", 0.99),
+        ("deeplab", "int8", 0.6),
+    ],
+)
+def test_tensorrt_builds_an_engine(models, tmp_path, name, precision, agreement):
     calibration = images() if precision == "int8" else None
-    options = {"samples": images(), "progress": None}
+    options = {"samples": images(), "progress": None, "tolerance": ANY}
     path = tmp_path / "a.engine"
     report = export(models[name], path, None, precision, calibration, **options)
-    # measured: 0.998 (fcn), 0.858 (deconvnet)
-    assert report.size > 100_000 and report.comparison.agreement > 0.8
+    assert report.size > 100_000 and report.comparison.agreement > agreement
