@@ -7,6 +7,7 @@ from keras_struct.layers.label_map_decoder import LabelMapDecoder, first_best
 from keras_struct.losses.catalog import LOSSES
 from keras_struct.losses.image_mean import ImageMean
 from keras_struct.losses.label_map_loss import IGNORED
+from keras_struct.models.cards import card_of
 from keras_struct.models.labelling.options import LabellingOptions
 
 
@@ -134,26 +135,7 @@ class LabellingModel(keras.Model):
 
     def card(self):
         """What an artefact of this model says about itself."""
-        height, width = self.image_size
-        return {
-            "format": "keras_struct",
-            "card_version": 1,
-            "task": self.task,
-            "model": type(self).__name__,
-            "class_names": list(self.class_names),
-            "input": {
-                "name": "images",
-                "height": height,
-                "width": width,
-                "channels": 3,
-                "layout": "NHWC",
-                "dtype": "float32",
-                "range": [0, 255],
-                "resize": self.resize,
-                "pad_value": 114,
-            },
-            "results": ["segmentation"],
-        }
+        return card_of(self, ["segmentation"])
 
     def get_config(self):
         """Arguments without `weights`: a saved model carries its own. Subclasses add theirs."""

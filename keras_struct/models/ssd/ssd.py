@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_struct import backbones, losses
 from keras_struct.layers.anchor_decoder import AnchorDecoder
+from keras_struct.models.cards import card_of
 from keras_struct.models.ssd import default_boxes as boxes_on_grid
 from keras_struct.models.ssd import levels as ssd_levels
 from keras_struct.models.ssd.arguments import check_arguments
@@ -166,27 +167,8 @@ class SSD(keras.Model):
 
     def card(self):
         """What an artefact of this model says about itself."""
-        return {
-            "format": "keras_struct",
-            "card_version": 1,
-            "task": self.task,
-            "model": "SSD",
-            "backbone": self.backbone_name,
-            "class_names": list(self.class_names),
-            "input": {
-                "name": "images",
-                "height": self.image_size,
-                "width": self.image_size,
-                "channels": 3,
-                "layout": "NHWC",
-                "dtype": "float32",
-                "range": [0, 255],
-                "resize": self.resize,
-                "pad_value": 114,
-            },
-            "results": ["boxes", "scores", "labels", "num_detections"],
-            "max_detections": 200,
-        }
+        results = ["boxes", "scores", "labels", "num_detections"]
+        return card_of(self, results, backbone=self.backbone_name, max_detections=200)
 
     def get_config(self):
         """Arguments without `weights`: a saved model carries its own."""
