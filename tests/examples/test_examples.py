@@ -58,6 +58,15 @@ def test_train_then_export_and_run(voc_folder, tmp_path):
     assert f"{artefact}: {artefact.stat().st_size / 1e6:.2f} MB" in printed
 
 
+def test_train_segmentation(tmp_path):
+    model = tmp_path / "shapes.keras"
+    printed = run(
+        "train_segmentation.py", f"--output={model}", "--backbone=mobilenet_v1_025",
+        "--weights=none", "--image-size=64", "--images=8", "--epochs=1",
+    )  # fmt: skip
+    assert printed.count("'mIoU'") == 2 and model.exists()
+
+
 def test_running_an_artefact_loads_no_tensorflow(tmp_path):
     artefact = write_toy(tmp_path / "toy.onnx", ["red", "green"])
     files = []
