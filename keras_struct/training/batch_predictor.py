@@ -38,10 +38,11 @@ class BatchPredictor:
         self.image_size = model.image_size
         self.resize = model.resize
         self.class_names = tuple(model.class_names)
-        plain = scales is None and not flip
-        self._predict = _compiled(
-            model.with_decoder() if plain else averaged_over_scales(model, scales or (1.0,), flip)
-        )
+        if scales is None and not flip:
+            decoded = model.with_decoder()
+        else:
+            decoded = averaged_over_scales(model, (1.0,) if scales is None else scales, flip)
+        self._predict = _compiled(decoded)
 
     def __call__(self, images: np.ndarray) -> dict:
         return self._predict(images)

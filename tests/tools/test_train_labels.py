@@ -10,7 +10,8 @@ from PIL import Image
 from toy_labelling import NAMES, ToyLabels, grey_shapes
 
 from keras_struct import models
-from keras_struct.data import class_frequencies, label_maps
+from keras_struct.data import class_frequencies, label_map_to_original, label_maps
+from keras_struct_edge.preprocessing import labels_to_original
 from keras_struct_tools import main, train_labels, train_optimizer
 
 SIZE = (48, 64)
@@ -305,6 +306,15 @@ def test_values_that_do_not_fit(toy_file, folder, command, tmp_path, flag, messa
     code, _, err = command("train", *flags, f"--output={tmp_path / 'run'}")
     assert code == 2 and message in err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@pytest.mark.parametrize("size", [(48, 64), (90, 71), (31, 200), (97, 33)])
+def test_evaluation_and_the_device_bring_labels_back_alike(resize, size):
+    labels = np.random.default_rng(0).integers(0, 9, (48, 64))
+    spec = {"height": 48, "width": 64, "resize": resize}
+    ours = label_map_to_original(labels, size, (48, 64), resize)
+    np.testing.assert_array_equal(ours, labels_to_original(labels, size, spec))
 
 
 def test_class_weights_by_the_formula():

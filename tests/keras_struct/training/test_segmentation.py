@@ -95,8 +95,9 @@ def test_evaluation_over_scales(greys, perfect, constant):
     numbers = evaluate(perfect, greys, 5, scales=(1.0, 2.0), flip=True)
     assert 0.9 < numbers["pixel_accuracy"] <= 1.0
     assert evaluate(perfect, greys, 5, flip=True)["mIoU"] == 1.0
-    with pytest.raises(ValueError, match="`scales` must be positive numbers"):
-        evaluate(perfect, greys, scales=(1.0, 0.0))
+    for scales in ((1.0, 0.0), ()):
+        with pytest.raises(ValueError, match="`scales` must be positive numbers"):
+            evaluate(perfect, greys, scales=scales)
     with pytest.raises(ValueError, match="model of the task 'segmentation'.*'detection'"):
         evaluate(constant, greys, flip=True)
     with pytest.raises(ValueError, match="must come with a Keras model"):
