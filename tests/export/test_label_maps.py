@@ -176,22 +176,14 @@ def test_layers_that_say_so_stay_float32_inside_the_network(model, images, tmp_p
         assert len(kernels) == 3 and not makers.keys() & set(kernels)
 
 
-@pytest.mark.parametrize("filter_", ["grid", "local"])
-def test_a_crf_in_the_decoder(model, images, tmp_path, filter_):
-    assert DenseCRF.always_float32
-    crf = DenseCRF(filter=filter_, iterations=2, bilateral_sxy=20)
-    for suffix in (".tflite", ".onnx"):
-        path = tmp_path / f"a{suffix}"
-        report = export(
-            model, path, samples=images[:2], decoder_options={"crf": crf}, progress=None
-        )
-        assert report.comparison.agreement >= 0.999
-        assert report.size < 250_000  # no constant of the image's size for every neighbour
-    path = tmp_path / "b.tflite"
-    export(
-        model, path, None, "int8", images, samples=images[:2],
-        decoder_options={"crf": crf}, progress=None,
+def test_a_crf_is_small_and_float32_beside_an_int8_network(model, images, tmp_path):
+    options = {"crf": DenseCRF(filter="local", iterations=2, bilateral_sxy=20)}
+    path = tmp_path / "a.tflite"
+    report = export(
+        model, path, None, "int8", images, samples=images[:2], decoder_options=options,
+        progress=None,
     )  # fmt: skip
+    assert report.size < 200_000  # no constant of the image's size for every neighbour
     found = litert_file.operators(litert_file.parse(path.read_bytes()))
     types = Counter(dtype for op in found if "/decoder" in op.outputs[0] for dtype in op.dtypes)
     assert types["FLOAT32"] > 20 and not types["INT8"]
