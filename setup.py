@@ -25,9 +25,11 @@ setup(
         "cpu": ["tensorflow-cpu>=2.21,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "jax": ["jax>=0.6"],
+        "crf": ["numba>=0.61"],
         "tests": [
             "jax>=0.6",
             "hypothesis>=6.100",
+            "numba>=0.61",
             "opencv-python-headless>=4.9",
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -22,11 +22,11 @@ def mean_field(logits, image, spatial, bilateral, iterations):
     height, width, labels = logits.shape
     near = SpatialFilter(height, width, spatial[0])
     alike = BilateralFilter(image, *bilateral[:2])
-    beliefs = _softmax(logits)
+    beliefs = softmax(logits)
     for _ in range(iterations):
         messages = spatial[1] * near(beliefs)
         messages += bilateral[2] * alike(beliefs.reshape(-1, labels)).reshape(logits.shape)
-        beliefs = _softmax(logits + messages)
+        beliefs = softmax(logits + messages)
     return beliefs
 
 
@@ -120,6 +120,7 @@ def _find(points, *wanted):
     return found
 
 
-def _softmax(logits):
+def softmax(logits):
+    """Probabilities over the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

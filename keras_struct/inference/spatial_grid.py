@@ -41,8 +41,9 @@ def grid_axis(pixels: int, deviation: float) -> GridAxis:
     step = 2 ** max(0, math.floor(math.log2(deviation / _FINEST)))
     # pixels and grid points share the middle of the first `step` pixels
     place = (np.arange(pixels) + 0.5) / step - 0.5
-    first = np.floor(place).astype("int64") + 1
-    share = place + 1 - first
+    place -= np.floor(place[0])
+    first = np.floor(place).astype("int64")
+    share = place - first
     length = int(first[-1]) + 2
     # sharing out and reading widen the kernel by the variance of their tent, each
     tent = (2 * step**2 + 1) / 12 if step > 1 else 0.0

@@ -1,15 +1,26 @@
 """Refining label maps: against brute force, a recorded reference, and what must always hold."""
 
+import functools
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_struct.inference import label_logits, refine
+from keras_struct import inference
+from keras_struct.inference import label_logits
 from keras_struct.inference.plain_mean_field import BilateralFilter, SpatialFilter
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "data" / "densecrf_examples"
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def refine(request):
+    """`inference.refine` on each engine."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    return functools.partial(inference.refine, engine=request.param)
 
 
 def photo(seed=0, height=20, width=28):
@@ -63,7 +74,7 @@ def kernel_of(layer, height, width):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("iterations", [1, 5])
 @pytest.mark.parametrize("bilateral", [(5, 60, 3), (8, 30, 4), (20, 60, 5)])
-def test_near_the_mean_field_of_all_pairs(seed, iterations, bilateral):
+def test_near_the_mean_field_of_all_pairs(refine, seed, iterations, bilateral):
     logits, image = random_logits(seed, 20, 28), photo(seed)
     expected = exact_mean_field(logits, image, (2.0, 3.0), bilateral, iterations)
     without = exact_mean_field(logits, image, (2.0, 3.0), (8, 30, 0), iterations)
@@ -72,7 +83,7 @@ def test_near_the_mean_field_of_all_pairs(seed, iterations, bilateral):
 
 
 @pytest.mark.parametrize("deviation", [0.4, 1.0, 2.7, 2.9, 3.0, 7.0, 30.0])
-def test_the_spatial_kernel_alone_is_almost_exact(deviation):
+def test_the_spatial_kernel_alone_is_almost_exact(refine, deviation):
     logits, image = random_logits(1, 23, 31), photo(1, 23, 31)
     kernels = (deviation, 3.0), (8.0, 30.0, 0.0)
     found = refine(logits, image, spatial=kernels[0], bilateral=kernels[1], iterations=3)
@@ -98,7 +109,7 @@ def test_filters_are_symmetric_and_normalised(name):
     assert np.ptp(np.sign(vectors[:, -1])) == 0
 
 
-def test_probabilities_follow_a_permutation_of_the_labels():
+def test_probabilities_follow_a_permutation_of_the_labels(refine):
     logits, image = random_logits(3, 20, 28, 5), photo(3)
     order = np.array([3, 0, 4, 1, 2])
     found = refine(logits[..., order], image, iterations=3)
@@ -106,34 +117,34 @@ def test_probabilities_follow_a_permutation_of_the_labels():
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
 
 
-def test_what_is_the_same_for_all_labels_does_not_matter():
+def test_what_is_the_same_for_all_labels_does_not_matter(refine):
     logits, image = random_logits(4, 20, 28), photo(4)
     shift = np.linspace(-50, 50, 20 * 28, dtype="float32").reshape(20, 28, 1)
     found = refine(logits + shift, image, iterations=3)
     np.testing.assert_allclose(found, refine(logits, image, iterations=3), atol=1e-3)
 
 
-def test_no_iteration_gives_the_softmax():
+def test_no_iteration_gives_the_softmax(refine):
     logits = random_logits(5, 6, 7)
     found = refine(logits, photo(5, 6, 7), iterations=0)
     np.testing.assert_allclose(found, softmax(logits), atol=1e-6)
     assert found.dtype == np.float32
 
 
-def test_nothing_known_stays_nothing_known():
+def test_nothing_known_stays_nothing_known(refine):
     unknown = label_logits(np.full((20, 28), -1), 3)
     np.testing.assert_allclose(refine(unknown, photo(6), iterations=5), 1 / 3, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3)])
-def test_one_label_and_small_images(size):
+def test_one_label_and_small_images(refine, size):
     labels = np.zeros(size, int)
     assert (refine(label_logits(labels, 1), photo(7, *size)) == 1).all()
     found = refine(label_logits(labels, 2), photo(7, *size))
     assert (found[..., 0] > 0.5).all()
 
 
-def test_labels_snap_to_an_edge():
+def test_labels_snap_to_an_edge(refine):
     image = np.zeros((16, 16, 3), "uint8")
     image[:, 8:] = 200
     labels = np.full((16, 16), -1)
@@ -150,7 +161,7 @@ def test_label_logits_are_those_of_the_reference():
 
 
 @pytest.mark.parametrize("name", ["1", "1-b", "2", "3"])
-def test_examples_agree_with_the_recorded_reference(name):
+def test_examples_agree_with_the_recorded_reference(refine, name):
     if not EXAMPLES.is_dir():
         pytest.skip("the shared examples are not here")
     image, given, expected = (
@@ -185,7 +196,7 @@ def test_examples_agree_with_the_recorded_reference(name):
         ({"iterations": 2.5}, "`iterations` must be a whole number"),
     ],
 )
-def test_bad_arguments_are_named(change, message):
+def test_bad_arguments_are_named(refine, change, message):
     arguments = {"logits": np.zeros((4, 5, 2)), "image": np.zeros((4, 5, 3), "uint8")}
     with pytest.raises(ValueError, match=message):
         refine(**{**arguments, **change})
@@ -204,3 +215,13 @@ def test_bad_arguments_are_named(change, message):
 def test_bad_labels_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         label_logits(*arguments)
+
+
+def test_the_engine_is_named_or_found(monkeypatch):
+    logits, image = random_logits(0, 6, 7), photo(0, 6, 7)
+    with pytest.raises(ValueError, match="`engine` must be None or one of"):
+        inference.refine(logits, image, engine="cuda")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install keras-struct\[crf\]"):
+        inference.refine(logits, image, engine="numba")
+    assert inference.refine(logits, image).shape == (6, 7, 4)
