@@ -75,6 +75,8 @@ def arguments(name: str) -> tuple[str, ...]:
     if issubclass(maker.func, LabellingModel):
         named += [field.name for field in dataclasses.fields(LabellingOptions)]
     taken = ("self", "backbone", "name", *maker.keywords)
+    if any(backbone not in backbones.names() for backbone in maker.args):
+        taken += ("weights", "freeze_batch_norm")  # the published U-Net is its own encoder
     return tuple(dict.fromkeys(each for each in named if each not in taken))
 
 

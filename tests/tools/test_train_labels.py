@@ -186,6 +186,7 @@ def test_a_named_model_gets_the_flags_of_its_family(folder, tiny_backbone, comma
         ("--class_weights=some", "`--class_weights` must be none, inverse, sqrt, or 7 numbers"),
         ("--class_weights=1,2", "`--class_weights` must be none, inverse, sqrt, or 7 numbers"),
         ("--loss=multibox", "`loss` must be made of"),
+        ("--model=unet", "`--backbone_weights` must not come with --model=unet, which takes no"),
         ("--warmup_epochs=1 --schedule=poly", "`--warmup_epochs` must not come with --schedule"),
     ],
 )

@@ -45,8 +45,9 @@ class NamedModel:
         self.task = models.task(options.model)
         self._takes = models.arguments(options.model)
         self._own = self._read_own(options)
-        for name in MODEL_FLAGS:
-            if options[name].present and name not in self._takes:
+        for name in (*MODEL_FLAGS, "backbone_weights"):
+            argument = "weights" if name == "backbone_weights" else name
+            if options[name].present and argument not in self._takes:
                 raise flags.Error(
                     f"`--{name}` must not come with --model={options.model}, which takes no such "
                     f"argument. Received: --{name}={options[name].value}. Leave it out."
@@ -91,14 +92,14 @@ class NamedModel:
         from keras_struct import models
 
         given = {name: options[name].value for name in MODEL_FLAGS if options[name].present}
-        random = continues or options.backbone_weights == "none"
         arguments = {
             "num_classes": len(class_names),
             "image_size": options.image_size,
             "class_names": class_names,
-            "weights": None if random else options.backbone_weights,
             "resize": options.resize,
         }
+        if "weights" in self._takes and not continues and options.backbone_weights != "none":
+            arguments["weights"] = options.backbone_weights
         crf = crf_flags.layer(options)
         if options.crf == "post":
             arguments["crf"] = crf
