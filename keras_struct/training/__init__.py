@@ -18,5 +18,7 @@ from keras_struct.training.resume import ExactResume as ExactResume
 from keras_struct.training.scales import averaged_over_scales as averaged_over_scales
 from keras_struct.training.schedules import cosine_schedule as cosine_schedule
 from keras_struct.training.schedules import poly_schedule as poly_schedule
+from keras_struct.training.tiles import TilePredictor as TilePredictor
+from keras_struct.training.tiles import predict_tiles as predict_tiles
 from keras_struct.training.validation import EarlyStopping as EarlyStopping
 from keras_struct.training.validation import Evaluation as Evaluation

@@ -42,7 +42,7 @@ class BatchPredictor:
             decoded = model.with_decoder()
         else:
             decoded = averaged_over_scales(model, (1.0,) if scales is None else scales, flip)
-        self._predict = _compiled(decoded)
+        self._predict = compiled(decoded)
 
     def __call__(self, images: np.ndarray) -> dict:
         return self._predict(images)
@@ -59,8 +59,11 @@ def check_class_names(model_names: Any, data_names: Any) -> None:
         )
 
 
-def _compiled(decoded: keras.Model) -> Any:
-    """`predict_on_batch` would hand the whole batch to every replica of a strategy."""
+def compiled(decoded: keras.Model) -> Any:
+    """The model as a compiled function of a batch; it follows the weights.
+
+    `predict_on_batch` would hand the whole batch to every replica of a strategy.
+    """
     if keras.backend.backend() != "tensorflow":
         return decoded.predict_on_batch
     import tensorflow as tf

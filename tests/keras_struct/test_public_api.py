@@ -40,9 +40,15 @@ PUBLIC = {
     "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),
-        *("RunReports", "averaged_over_scales", "averaged_weights", "cosine_schedule"),
-        *("draw_detections", "draw_label_maps", "evaluate", "poly_schedule", "predictions"),
-        *("rate_factors", "save_curves", "save_gallery"),
+        *(
+            "RunReports",
+            "TilePredictor",
+            "averaged_over_scales",
+            "averaged_weights",
+            "cosine_schedule",
+        ),
+        *("draw_detections", "draw_label_maps", "evaluate", "poly_schedule", "predict_tiles"),
+        *("predictions", "rate_factors", "save_curves", "save_gallery"),
     },
     "keras_struct_edge": {"ArtefactError", "Detections", "Predictor", "Segmentation", "load"},
     "keras_struct_export": {"Comparison", "ExportError", "ExportReport", "Tolerance"}

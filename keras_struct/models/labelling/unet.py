@@ -11,6 +11,7 @@ from keras_struct.models.labelling.unet_paths import (
     backbone_path,
     padded_size,
     plain_path,
+    valid_margin,
     valid_size,
 )
 
@@ -105,6 +106,7 @@ class UNet(LabellingModel):
         self.padding = padding
         self.width = width
         self.depth = depth
+        self.margin = 0 if padding == "same" else valid_margin(depth)
         self.batch_norm = bool(batch_norm)
         self.dropout = float(dropout)
         self.freeze_batch_norm = bool(freeze_batch_norm)
@@ -127,17 +129,16 @@ class UNet(LabellingModel):
         if self.padding == "same":
             return super().whole_logits(images)
         sides = images.shape[1:3]
-        larger = [padded_size(side, self.depth) for side in sides]
-        beside = [(after - before) for before, after in zip(sides, larger, strict=True)]
-        if any(extra - extra // 2 >= side for extra, side in zip(beside, sides, strict=True)):
+        needed = [padded_size(side, self.depth) - side for side in sides]
+        around = [(self.margin, pixels - self.margin) for pixels in needed]
+        if any(max(pair) >= side for pair, side in zip(around, sides, strict=True)):
             raise ValueError(
                 "`images` must be larger than the border that is mirrored around them. Received: "
-                f"height={sides[0]}, width={sides[1]}, border of {[x - x // 2 for x in beside]} "
+                f"height={sides[0]}, width={sides[1]}, border of {[max(x) for x in around]} "
                 "pixels. Use larger images, less `depth`, or padding='same'."
             )
-        around = [(extra // 2, extra - extra // 2) for extra in beside]
         mirrored = ops.pad(images, [(0, 0), *around, (0, 0)], mode="reflect")
-        return cropped(self(mirrored)["logits"], sides)
+        return self(mirrored)["logits"][:, : sides[0], : sides[1]]
 
     def get_config(self):
         """Arguments without `weights`: a saved model carries its own."""

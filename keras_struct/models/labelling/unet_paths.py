@@ -72,6 +72,12 @@ def valid_size(side, depth):
     return side if side > 0 else None
 
 
+def valid_margin(depth):
+    """Pixels at each side of an image that get no label under "valid" padding."""
+    size = padded_size(1, depth)
+    return (size - valid_size(size, depth)) // 2
+
+
 def padded_size(side, depth):
     """The least side of an image whose label map, under "valid" padding, holds `side` pixels."""
     size = side
