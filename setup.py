@@ -35,6 +35,7 @@ setup(
             "pytest-xdist>=3.6",
             "pre-commit>=4",
             "ruff>=0.12,<1",
+            "scipy>=1.12",
         ],
     },
 )

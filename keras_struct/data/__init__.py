@@ -1,11 +1,13 @@
 """Readers, tf.data pipelines and the synthetic shapes world."""
 
 from keras_struct.data.augmentation import SSDAugmentation as SSDAugmentation
+from keras_struct.data.border_weights import border_weights as border_weights
 from keras_struct.data.camvid import camvid as camvid
 from keras_struct.data.catalog import open as open
 from keras_struct.data.cityscapes import cityscapes as cityscapes
 from keras_struct.data.coco import coco as coco
 from keras_struct.data.dataset import Dataset as Dataset
+from keras_struct.data.elastic import ElasticDeformation as ElasticDeformation
 from keras_struct.data.errors import DatasetError as DatasetError
 from keras_struct.data.frequencies import class_frequencies as class_frequencies
 from keras_struct.data.label_maps import label_maps as label_maps

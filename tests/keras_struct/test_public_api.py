@@ -12,9 +12,25 @@ PUBLIC = {
     },
     "keras_struct.backbones": {"create", "names"},
     "keras_struct.data": {
-        *("Dataset", "DatasetError", "SSDAugmentation", "SegmentationAugmentation"),
-        *("camvid", "cityscapes", "class_frequencies", "coco", "label_map_to_original"),
-        *("label_maps", "open", "shapes", "to_network", "to_original", "voc", "voc_segmentation"),
+        *("Dataset", "DatasetError", "ElasticDeformation", "SSDAugmentation"),
+        *(
+            "SegmentationAugmentation",
+            "border_weights",
+            "camvid",
+            "cityscapes",
+            "class_frequencies",
+        ),
+        *(
+            "coco",
+            "label_map_to_original",
+            "label_maps",
+            "open",
+            "shapes",
+            "to_network",
+            "to_original",
+            "voc",
+            "voc_segmentation",
+        ),
     },
     "keras_struct.inference": {"label_logits", "mean_field", "refine"},
     "keras_struct.layers": {
