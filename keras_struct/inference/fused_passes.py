@@ -116,7 +116,7 @@ def sweep(kind, strip, lattice, grid, points, cells, logits, limits, beliefs):
             end = min(width, x + _CHUNK)
             pixels = slice(y * width + x, y * width + end)
             own = logits[pixels.start * labels : pixels.stop * labels]
-            if pixels.stop * labels == len(logits):  # the last label is read with seven others
+            if pixels.stop * labels + 8 > len(logits):  # a label is read with seven others
                 tail[: len(own)] = own
                 own = tail
             here = grid.columns[x:end], grid.column_weights[x:end]
