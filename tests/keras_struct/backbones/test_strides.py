@@ -4,8 +4,6 @@ from keras import ops
 
 from keras_struct import backbones
 
-pytestmark = pytest.mark.agnostic
-
 
 def randomize(model):
     """Weights that keep the size of the signal, and batch norms that do something."""
@@ -60,6 +58,7 @@ def test_dilated_resnet_holds_the_strided_one():
     assert_close(dilated["P5"][:, ::4, ::4], strided["P5"])
 
 
+@pytest.mark.agnostic
 def test_output_stride_16_halves_the_size_once_less():
     strided = features("mobilenet_v2_035", (65, 65))
     dilated = features("mobilenet_v2_035", (65, 65), output_stride=16)
@@ -67,6 +66,7 @@ def test_output_stride_16_halves_the_size_once_less():
     assert_close(dilated["P5"][:, ::2, ::2], strided["P5"])
 
 
+@pytest.mark.agnostic
 def test_rates_follow_the_removed_strides():
     layers = backbones.create("mobilenet_v2_035", output_stride=8).get_layer("features")
     rates = [layers.get_layer(f"block_{i}_depthwise").dilation_rate for i in (5, 6, 7, 12, 13, 14)]

@@ -5,8 +5,6 @@ from keras import ops
 
 import keras_struct as ks
 
-pytestmark = pytest.mark.agnostic
-
 LIGHT = "mobilenet_v2_035"
 
 
@@ -63,6 +61,7 @@ def test_published_rates_see_as_far_at_both_strides():
     assert rates(LIGHT, 16) == ()
 
 
+@pytest.mark.agnostic
 def test_third_version_joins_branches_and_the_mean_of_the_image():
     model = ks.models.DeepLab(LIGHT, 3, 65, rates=(2, 4), channels=16)
     assert [tensor.shape[-1] for tensor in model.get_layer("aspp").input] == [16] * 4
@@ -72,6 +71,7 @@ def test_third_version_joins_branches_and_the_mean_of_the_image():
     assert features.shape[-1] == 112  # the last block, before the 1280 channels of the classifier
 
 
+@pytest.mark.agnostic
 def test_coarse_loss_takes_the_label_in_the_middle_of_each_cell():
     model = ks.models.DeepLab(LIGHT, 3, 64, loss_resolution="coarse")
     raw = np.random.default_rng(0).normal(size=(1, 4, 4, 3)).astype("float32")

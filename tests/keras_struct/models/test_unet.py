@@ -6,8 +6,6 @@ from keras import ops
 import keras_struct as ks
 from keras_struct.models.labelling.unet_paths import backbone_path, padded_size, valid_size
 
-pytestmark = pytest.mark.agnostic
-
 LIGHT = "mobilenet_v2_035"
 
 
@@ -44,6 +42,7 @@ def test_published_network():
     assert kernel.std() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
 
 
+@pytest.mark.agnostic
 def test_valid_convolutions_label_the_middle():
     model = small_valid()
     assert logits(model, images(60, 76)).shape == (1, 20, 36, 3)
@@ -56,6 +55,7 @@ def test_sides_that_do_not_halve_evenly():
         small_valid()(images(62, 60))
 
 
+@pytest.mark.agnostic
 def test_mirrored_image_gets_a_label_everywhere():
     model, batch = small_valid(), images(60, 60)
     whole = ops.convert_to_numpy(model.whole_logits(batch))
@@ -72,6 +72,7 @@ def test_image_smaller_than_its_mirrored_border():
         small_valid().whole_logits(images(18, 40))
 
 
+@pytest.mark.agnostic
 def test_loss_of_valid_convolutions_sees_the_middle_of_the_labels():
     model = small_valid()
     raw = {"logits": ops.convert_to_tensor(images(20, 20) / 50)}
@@ -111,6 +112,7 @@ def test_decoder_is_light():
     assert widths == [32, 64, 128, 128]
 
 
+@pytest.mark.agnostic
 def test_deepest_level_gives_context_to_the_whole_image():
     sizes = {"P1": (64, 4), "P2": (32, 8), "P3": (16, 8), "P4": (8, 8), "P5": (4, 16)}
     inputs = {name: keras.Input((n, n, c), name=name) for name, (n, c) in sizes.items()}
