@@ -8,13 +8,15 @@ Source: Adams, Baek and Davis 2010, "Fast high-dimensional filtering using the p
 lattice".
 """
 
-import functools
 import math
 
 import numpy as np
 from keras import ops
 
-LARGEST_KEY = 2**31 - 1
+from keras_struct.ops.gaussian_filters.words import LARGEST
+
+# Words stay below what marks the end of a table.
+LARGEST_WORD = LARGEST
 
 
 def simplices(features):
@@ -110,10 +112,10 @@ class Keys:
         depth = len(bounds)
         matrix = elevation(depth) / (depth + 1)
         ends = (matrix[:, -1:] - matrix[:, :-1]) * np.asarray(bounds)[:, None]
-        # A corner is less than 2 from its point, a neighbour 1 further.
-        self.lowest = np.floor(np.minimum(ends, 0).sum(0) - 3).astype("int64")
-        sizes = np.ceil(np.maximum(ends, 0).sum(0) + 3).astype("int64") - self.lowest + 1
-        if sizes.max() > LARGEST_KEY:
+        # A corner is less than 2 from its point, the neighbour of a neighbour 2 further.
+        self.lowest = np.floor(np.minimum(ends, 0).sum(0) - 4).astype("int64")
+        sizes = np.ceil(np.maximum(ends, 0).sum(0) + 4).astype("int64") - self.lowest + 1
+        if sizes.max() > LARGEST_WORD:
             raise ValueError(
                 "Bandwidths `sxy` and `srgb` must not be that much smaller than the image for the "
                 f"permutohedral filter. Received: features up to {list(bounds)} bandwidths. Use "
@@ -121,7 +123,7 @@ class Keys:
             )
         self.radices = [[]]
         for size in map(int, sizes):
-            if math.prod(self.radices[-1]) * size > LARGEST_KEY:
+            if math.prod(self.radices[-1]) * size > LARGEST_WORD:
                 self.radices.append([])
             self.radices[-1].append(size)
 
@@ -146,63 +148,3 @@ class Keys:
             words.append(word)
             start += len(radices)
         return words
-
-
-def sort_words(words):
-    """Order (B, M) int32 that sorts numbers of several words, each >= 0."""
-    order = ops.cast(ops.argsort(words[-1], axis=-1), "int32")
-    for word in reversed(words[:-1]):
-        # argsort is stable for whole numbers that are not negative.
-        again = ops.cast(ops.argsort(take_rows(word, order), axis=-1), "int32")
-        order = take_rows(order, again)
-    return order
-
-
-def find_words(table, wanted):
-    """Place of numbers in a sorted table, for all numbers at once, by halving.
-
-    Args:
-        table: list of (B, M) int32, words of rising numbers.
-        wanted: list of (B, K) int32, words of the numbers looked for.
-
-    Returns:
-        places (B, K) int32 in 0..M - 1, and bool (B, K), whether the number is there.
-    """
-    size = table[0].shape[1]
-    base = row_offsets(wanted[0], size)
-    table = [ops.reshape(words, (-1,)) for words in table]
-    place = ops.zeros_like(wanted[0])
-    step = 1 << (size.bit_length() - 1)
-    while step:
-        ahead = ops.minimum(place + step, size - 1)
-        here = [ops.take(words, ahead + base) for words in table]
-        place = ops.where(_not_above(here, wanted), ahead, place)
-        step //= 2
-    same = [ops.take(w, place + base) == word for w, word in zip(table, wanted, strict=True)]
-    return place, functools.reduce(ops.logical_and, same)
-
-
-def _not_above(words, limits):
-    """Whether numbers are at most their limits, decided by the first word that differs."""
-    result = words[-1] <= limits[-1]
-    for word, limit in zip(words[-2::-1], limits[-2::-1], strict=True):
-        result = ops.logical_or(word < limit, ops.logical_and(word == limit, result))
-    return result
-
-
-def take_rows(table, index):
-    """Entries index (B, K) of tables (B, M), each image from its own."""
-    return ops.take(ops.reshape(table, (-1,)), index + row_offsets(index, table.shape[1]))
-
-
-def add_rows(values, index, size: int):
-    """Sums of values (B, K) that go to the same place index (B, K) of tables (B, size)."""
-    index = ops.reshape(index + row_offsets(index, size), (-1,))
-    count = ops.shape(values)[0] * size
-    sums = ops.segment_sum(ops.reshape(values, (-1,)), index, num_segments=count)
-    return ops.reshape(sums, (-1, size))
-
-
-def row_offsets(index, size: int):
-    """Where the table of each image begins if tables of `size` rows lie in one, (B, 1)."""
-    return ops.arange(ops.shape(index)[0], dtype="int32")[:, None] * size

@@ -3,23 +3,19 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
 from keras import ops
 
+from keras_struct.ops.gaussian_filters import words as sets
 from keras_struct.ops.gaussian_filters.features import LARGEST_COLOUR, bilateral_features
-from keras_struct.ops.gaussian_filters.lattice import (
-    LARGEST_KEY,
-    Keys,
-    add_rows,
-    blur_gain,
-    find_words,
-    row_offsets,
-    shift,
-    simplices,
-    sort_words,
-    take_rows,
-)
+from keras_struct.ops.gaussian_filters.lattice import Keys, blur_gain, shift, simplices
 from keras_struct.ops.gaussian_filters.linear import self_adjoint
 from keras_struct.ops.known import known_int
+
+# Features are stretched by this: with all neighbours there, photos are then nearest to exact.
+_NARROWER = 1.05
+# Tables of this size cost next to nothing, so that small images never go without neighbours.
+_SMALL = 1 << 14
 
 
 class Lattice(NamedTuple):
@@ -71,32 +67,61 @@ def build_lattice(features, bounds) -> Lattice:
         bounds: d floats; feature k lies in 0..bounds[k].
     """
     origin = shift(len(bounds))
-    keys = Keys(bounds + origin)
-    vertices, weights = simplices(features + ops.convert_to_tensor(origin))
+    keys = Keys(_NARROWER * np.asarray(bounds) + origin)
+    vertices, weights = simplices(_NARROWER * features + ops.convert_to_tensor(origin))
     pixels, corners = vertices.shape[1:3]
-    most = pixels * corners
     words = keys.words(ops.transpose(vertices, (0, 2, 1, 3)))
-    words = [ops.reshape(word, (-1, most)) for word in words]
-    order = sort_words(words)
-    words = [take_rows(word, order) for word in words]
-    first = sum(ops.cast(word[:, 1:] != word[:, :-1], "int32") for word in words) > 0
-    first = ops.pad(ops.cast(first, "int32"), [[0, 0], [1, 0]], constant_values=1)
-    row = ops.cumsum(first, axis=1)
-    table = [add_rows(first * word, row, 1 + most)[:, 1:] for word in words]
-    count = ops.max(row, axis=1)
-    largest = ops.max(count)
+    words = [ops.reshape(word, (-1, pixels * corners)) for word in words]
+    table, row, count = sets.distinct(words)
+    table, moved, count = _completed(table, count, keys.steps(), pixels)
+    row = ops.reshape(1 + sets.take_rows(moved, row), (-1, corners, pixels))
+    largest, sizes = ops.max(count), _sizes(pixels, table[0].shape[1])
 
     def neighbours(size):
         found = _neighbours([word[:, :size] for word in table], count, keys.steps())
-        return ops.pad(found, [[0, 0], [0, 0], [0, most - size]])
+        return ops.pad(found, [[0, 0], [0, 0], [0, sizes[-1] - size]])
 
-    row = ops.reshape(add_rows(row, order, most), (-1, corners, pixels))
     return Lattice(
         ops.transpose(row, (1, 0, 2)),
         ops.reshape(ops.transpose(weights, (2, 0, 1)), (corners, -1, 1)),
-        _for_count(largest, _sizes(pixels, most), neighbours),
+        _for_count(largest, sizes, neighbours),
         largest,
     )
+
+
+def _completed(table, count, steps, pixels):
+    """Add all neighbours of the vertices of an image, if they are few enough.
+
+    Blurring passes on through vertices that no pixel touches, where there are such.
+
+    Args:
+        table: list of (B, M) int32, vertices in rising order.
+        count: (B,) int32, their number.
+        steps: what one step along each axis adds to the words.
+        pixels: int, N.
+
+    Returns:
+        the new table, (B, max(M, _SMALL)); row (B, M) int32 of each old row in it; its count.
+    """
+    most = table[0].shape[1]
+    size, old = max(most, _SMALL), min(most, max(pixels // 2, _SMALL))
+    back = [[-move for move in step] for step in steps]
+    stay = [0] * len(table)
+    near = _moved([word[:, :old] for word in table], [stay, *steps, *back])
+    larger, row, number = sets.distinct(near)
+    fits = ops.logical_and(count <= old, number <= size)
+    row = ops.where(fits[:, None], _resized(row[:, :old], most), ops.arange(most, dtype="int32"))
+    table = [
+        ops.where(fits[:, None], _resized(new, size), _resized(word, size))
+        for new, word in zip(larger, table, strict=True)
+    ]
+    return table, row, ops.where(fits, number, count)
+
+
+def _resized(rows, size):
+    """The first `size` of rows (B, M), filled up behind as tables are."""
+    missing = max(0, size - rows.shape[1])
+    return ops.pad(rows[:, :size], [[0, 0], [0, missing]], constant_values=sets.LARGEST)
 
 
 def _neighbours(table, count, steps):
@@ -104,20 +129,25 @@ def _neighbours(table, count, steps):
     size = table[0].shape[1]
     rows = ops.arange(1, size + 1, dtype="int32")
     used = rows <= count[:, None]
-    table = [ops.where(used, word, LARGEST_KEY) for word in table]
-    wanted = [
-        ops.concatenate([word + step[part] for step in steps], axis=1)
-        for part, word in enumerate(table)
-    ]
-    place, found = find_words(table, wanted)
+    wanted = _moved(table, steps)
+    place, found = sets.find(table, wanted)
     places = ops.split(place + 1, len(steps), axis=1)
     sides = []
     for place, there in zip(places, ops.split(found, len(steps), axis=1), strict=True):
         there = ops.logical_and(there, used)
         before = ops.where(there, place, 0)
-        behind = add_rows(ops.where(there, rows, 0), before, 1 + size)
+        behind = sets.add_rows(ops.where(there, rows, 0), before, 1 + size)
         sides += [ops.pad(before, [[0, 0], [1, 0]]), behind]
     return ops.stack(sides)
+
+
+def _moved(table, steps):
+    """The vertices of a table after each of some steps, one after another, (B, steps M)."""
+    used = table[0] < sets.LARGEST
+    return [
+        ops.concatenate([ops.where(used, word + step[part], word) for step in steps], axis=1)
+        for part, word in enumerate(table)
+    ]
 
 
 def lattice_sum(lattice: Lattice, values):
@@ -136,52 +166,49 @@ def lattice_sum(lattice: Lattice, values):
 def _filtered(lattice, values):
     """Filter values (B N, C), of all images in one table."""
     corners, _, pixels = lattice.corners.shape
-    most = lattice.neighbours.shape[-1] - 1
     weights = ops.unstack(lattice.weights, corners)
-    gain = 0.5 * blur_gain(corners - 1)
+    gain = 0.5 * blur_gain(corners - 1) * _NARROWER ** (corners - 1)
 
     def filtered(size):
-        offsets = row_offsets(lattice.corners[0], 1 + size)
-        rows = ops.reshape(lattice.corners + offsets, (corners, -1))
-        rows = ops.unstack(rows, corners)
         images = ops.shape(lattice.corners)[1]
+        offsets = sets.row_offsets(lattice.corners[0], 1 + size)
+        rows = ops.unstack(ops.reshape(lattice.corners + offsets, (corners, -1)), corners)
         table = sum(
             ops.segment_sum(weight * values, row, num_segments=images * (1 + size))
             for weight, row in zip(weights, rows, strict=True)
         )
-        table = gain * _blurred(table, lattice.neighbours[..., : 1 + size] + offsets)
+        neighbours = lattice.neighbours[..., : 1 + size] + offsets
+        table = gain * _blurred(table, ops.reshape(neighbours, (corners, 2, -1)))
         return sum(
             weight * ops.take(table, row, axis=0) for weight, row in zip(weights, rows, strict=True)
         )
 
-    return _for_count(lattice.count, _sizes(pixels, most), filtered)
+    return _for_count(lattice.count, _sizes(pixels, lattice.neighbours.shape[-1] - 1), filtered)
 
 
-def _blurred(table, neighbours):
+def _blurred(table, sides):
     """Blur along all axes, first to last and last to first, and add."""
-    axes = neighbours.shape[0] // 2
-    sides = ops.unstack(ops.reshape(neighbours, (2 * axes, -1)), 2 * axes)
     forward = backward = table
-    for axis in range(axes):
-        forward = _blurred_once(forward, sides[2 * axis : 2 * axis + 2])
-        back = axes - 1 - axis
-        backward = _blurred_once(backward, sides[2 * back : 2 * back + 2])
+    for axis in range(sides.shape[0]):
+        forward = forward + 0.5 * ops.sum(ops.take(forward, sides[axis], axis=0), axis=0)
+        backward = backward + 0.5 * ops.sum(ops.take(backward, sides[-1 - axis], axis=0), axis=0)
     return forward + backward
 
 
-def _blurred_once(table, sides):
-    near = ops.take(table, sides[0], axis=0) + ops.take(table, sides[1], axis=0)
-    return table + 0.5 * near
-
-
 def _sizes(pixels, most):
-    """Sizes of tables: photos need a fraction of the vertices that noise can have."""
-    return max(1, pixels // 2), most
+    """Sizes of tables, rising: photos need a fraction of the vertices that noise can have."""
+    return [size for size in (pixels // 2, 3 * pixels // 2) if 0 < size < most] + [most]
 
 
 def _for_count(count, sizes, function):
-    """function(size) of the smaller size if it holds `count` vertices, else of the larger."""
+    """function(size) of the smallest size that holds `count` vertices; sizes are static."""
     number = known_int(count)
     if number is not None:
-        return function(sizes[number > sizes[0]])
-    return ops.cond(count <= sizes[0], lambda: function(sizes[0]), lambda: function(sizes[1]))
+        return function(next(size for size in sizes if size >= number))
+    if len(sizes) == 1:
+        return function(sizes[0])
+    return ops.cond(
+        count <= sizes[0],
+        lambda: function(sizes[0]),
+        lambda: _for_count(count, sizes[1:], function),
+    )
