@@ -72,8 +72,7 @@ def test_an_engine_is_built(model, tmp_path):
     assert report.size > 0 and report.comparison.agreement >= 0.999
 
 
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
-@pytest.mark.parametrize("precision", ["float16", "int8"])
+@pytest.mark.parametrize(("suffix", "precision"), [(".onnx", "float16"), (".tflite", "int8")])
 def test_the_crf_computes_in_float32(suffix, precision, tmp_path):
     """Labels then differ by the network's rounding alone."""
     keras.utils.set_random_seed(0)

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+_LEAST = 0.5
+
 
 def self_adjoint(function, values):
     """Apply a linear map that equals its own transpose.
@@ -46,6 +48,7 @@ def symmetric_normalization(kernel_filter, images):
         sums = kernel_filter.sums(state)
     else:
         sums = kernel_filter.apply(state, ops.ones_like(ops.cast(images[..., :1], "float32")))
-    # Every pixel is its own neighbour, so that the sums are never zero.
+    # Every pixel is its own neighbour, by 1: an approximation may lose it among large sums.
+    sums = ops.maximum(sums, _LEAST)
     scale = ops.rsqrt(sums)
     return lambda values: scale * kernel_filter.apply(state, scale * values)
