@@ -44,9 +44,10 @@ class DenseCRF(keras.layers.Layer):
         compatibility_values: C or (C, C) energies to start "diagonal" or "full" from, or None.
         learn_compatibility: bool, whether training changes them. `trainable=False` fixes weights
             and energies.
-        filter: how the first kernel is computed; see `keras_struct.ops.gaussian_filters`:
-            "permutohedral", near exact, the fastest for large images; "exact", for small ones;
-            "grid" and "local", coarser, for export to devices.
+        filter: how the first kernel is computed: "permutohedral", nearest to exact at a cost that
+            large images can bear; "exact", for small ones; "grid" and "local" for export to
+            devices, the first nearly as accurate, the other a small window. Their errors and
+            costs: see `keras_struct.ops.gaussian_filters`.
         filter_options: dict, further arguments of that filter, or None.
         iterations: int, mean field iterations in inference.
         training_iterations: int, iterations in training.

@@ -3,6 +3,21 @@
 A filter knows its bandwidths. `build(images)` prepares what depends on the photos alone, and
 `apply(state, values)` gives sum_j exp(-|f_i - f_j|^2 / 2) v_j over pixels j, i itself included,
 for any number of channels, as often as needed. Both take batches and trace with static sizes.
+
+Mean field with the published parameters on three photos, mean over pixels of the sum over labels of
+|Q - Q*|, where Q* is exact; the cost of one application with M values a pixel on N pixels:
+
+| filter                  | 96x72, 240x180  | multiplications a value, roughly | runs in artefacts |
+|-------------------------|-----------------|----------------------------------|-------------------|
+| exact                   | 0      0        | N                                | no                |
+| permutohedral           | 0.0024 0.0023   | 12 + 24 vertices / N             | no                |
+| grid                    | 0.0066 0.0064   | 512                              | yes               |
+| grid, 128 colours, 0.5  | 0.0021 0.0028   | 1024                             | yes               |
+| local                   | 0.12   0.17     | 25                               | yes               |
+| (pydensecrf)            | 0.0053 0.0071   |                                  |                   |
+
+5 iterations; benchmarks/dense_crf_accuracy.py measures it. All but "local" approximate the same
+model; "local" is another one, with fewer neighbours. All run compiled by XLA.
 """
 
 import dataclasses
