@@ -86,7 +86,6 @@ def test_the_crf_has_its_own_learning_rate(model):
         assert (step > 1e-3) == variable.path.startswith("crf/"), variable.path
 
 
-@pytest.mark.agnostic
 def test_the_decoder_holds_the_crf(model):
     images, _ = toy_images()
     decoded = model.with_decoder(probabilities=True)

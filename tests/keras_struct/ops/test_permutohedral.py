@@ -110,8 +110,7 @@ def test_images_of_a_batch_are_completed_each_by_itself(monkeypatch):
         np.testing.assert_allclose(together[index], ops.convert_to_numpy(expected)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_function_of_tensorflow_chooses_its_table_when_it_runs(jit_compile, monkeypatch):
+def test_a_function_of_tensorflow_chooses_its_table_when_it_runs(monkeypatch):
     """Its code is rewritten by AutoGraph, so that nothing may look like a Python number."""
     tf = pytest.importorskip("tensorflow")
     values = np.random.default_rng(1).normal(size=(1, 7, 8, 3)).astype("float32")
@@ -121,7 +120,7 @@ def test_a_function_of_tensorflow_chooses_its_table_when_it_runs(jit_compile, mo
     def filtered(images):
         return kernel_filter.apply(kernel_filter.build(images), values)
 
-    compiled = tf.function(filtered, jit_compile=jit_compile)
+    compiled = tf.function(filtered)
     for kind in ("noise", "flat"):
         image = ops.convert_to_tensor(images(kind)[None])
         np.testing.assert_allclose(compiled(image), filtered(image), atol=1e-5)
