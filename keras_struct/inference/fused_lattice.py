@@ -10,25 +10,30 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from keras_struct.inference.code_table import (
+    EXACT,
+    FIRST_BITS,
+    empty_table,
+    find,
+    grown_table,
+    insert,
+    part_of,
+)
 from keras_struct.inference.simplices import direction_steps, image_lattice
 from keras_struct.inference.threads import Team, cut
 
-# no fused multiplications here: points must fall into the simplices that NumPy finds
-EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}
 _ROWS_OF_A_STRIP = 90
 _MOST_STRIPS = 32
-_FIRST_BITS = 13
 _EXCHANGES = (
     *((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3)),
     *((2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)),
 )
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_EMPTY = np.int32(-1)
+_PARTS = 4  # in which points are sought, for any number of threads
 _SIX, _SIXTH = np.float32(6), np.float32(1 / 6)
 
 
 class Lattice(NamedTuple):
-    """The lattice of an image of N pixels in S strips, with L points.
+    """The lattice of an image of N pixels in S strips, with L points, the first U of them used.
 
     Attributes:
         rows: (S + 1,) int64, first row of each strip, and the height.
@@ -36,7 +41,7 @@ class Lattice(NamedTuple):
         weights: (N * 6,) float32, with the symmetric normalisation in them.
         offsets: (S + 1,) int64, where the rows of each strip start, R in all.
         points: (R,) int32, the point of each row.
-        starts: (L + 1,) int32, where the rows of each point start in `locals`.
+        starts: (U + 1,) int32, where the rows of each used point start in `locals`.
         locals: (R,) int32, the rows, by point.
         neighbours: (6, L, 2) int32, before and after each point; L where there is none.
     """
@@ -73,15 +78,24 @@ def build_lattice(image: np.ndarray, xy: float, rgb: float, team: Team) -> Latti
 
     team.share(build, strips)
     offsets = np.append(0, np.cumsum(counts))
+    steps = direction_steps(digits)
     united, points, keys, slots = _unite(codes, counts, offsets)
+    between = [None] * _PARTS
+
+    def look(part):
+        between[part] = _points_between(united, keys, slots, steps, part)
+
+    team.share(look, _PARTS)
+    used, united = len(united), np.concatenate([united, *between])
+    keys, slots = _table_of(united)
     neighbours = np.full((6, len(united), 2), len(united), "int32")
-    chunks, steps = cut(len(united), 2 * team.threads), direction_steps(digits)
+    chunks = cut(len(united), 2 * team.threads)
 
     def connect(chunk):
         _connect(united, keys, slots, steps, neighbours, chunks[chunk], chunks[chunk + 1])
 
     team.share(connect, len(chunks) - 1)
-    starts, local_rows = _by_point(points, len(united))
+    starts, local_rows = _by_point(points, used)
     norms = _blurred_mass(masses, offsets, points, neighbours)
 
     def normalise(strip):
@@ -101,14 +115,14 @@ def _build_strip(image, top, bottom, scales, digits, corners, weights, codes, ma
     digit = np.empty((6, width), np.int64)
     code = np.empty(width, np.int64)
     step = digits.sum()
-    bits, count = _FIRST_BITS, 0
-    keys, slots = _empty_table(bits)
+    bits, count = FIRST_BITS, 0
+    keys, slots = empty_table(bits)
     for y in range(top, bottom):
         _sorted_rests(image[y], y, scales, digits, rest, digit, code)
         for x in range(width):
             if 2 * (count + 6) > len(keys):
                 bits += 1
-                keys, slots = _grown_table(codes, count, bits)
+                keys, slots = grown_table(codes, count, bits)
             corner_code = code[x]
             place = (y * width + x) * 6
             for corner in range(6):
@@ -117,7 +131,7 @@ def _build_strip(image, top, bottom, scales, digits, corners, weights, codes, ma
                     weight = np.float32(1) - (rest[0, x] - rest[5, x]) * _SIXTH
                 else:
                     weight = (rest[rank, x] - rest[rank + 1, x]) * _SIXTH
-                point = _insert(corner_code, keys, slots, count)
+                point = insert(corner_code, keys, slots, count)
                 if point == count:
                     codes[count] = corner_code
                     masses[count] = 0
@@ -170,60 +184,18 @@ def _sorted_rests(pixels, y, scales, digits, rest, digit, code):
 
 
 @njit(**EXACT)
-def _empty_table(bits):
-    return np.empty(1 << bits, np.int64), np.full(1 << bits, _EMPTY, np.int32)
-
-
-@njit(**EXACT)
-def _grown_table(codes, count, bits):
-    keys, slots = _empty_table(bits)
-    for number in range(count):
-        _insert(codes[number], keys, slots, number)
-    return keys, slots
-
-
-# Two functions and no tests in their loops' heads: with these Numba's code is five times slower.
-@njit(**EXACT)
-def _insert(code, keys, slots, new):
-    """The number of a code; if it has none it gets `new`."""
-    last = np.uint64(len(keys) - 1)
-    at = (np.uint64(code) * _GOLDEN >> np.uint64(32)) & last
-    while True:
-        if slots[at] < 0:
-            keys[at] = code
-            slots[at] = new
-            return np.int32(new)
-        if keys[at] == code:
-            return slots[at]
-        at = (at + np.uint64(1)) & last
-
-
-@njit(**EXACT)
-def _find(code, keys, slots):
-    """The number of a code, -1 if it has none."""
-    last = np.uint64(len(keys) - 1)
-    at = (np.uint64(code) * _GOLDEN >> np.uint64(32)) & last
-    while True:
-        if slots[at] < 0:
-            return np.int32(-1)
-        if keys[at] == code:
-            return slots[at]
-        at = (at + np.uint64(1)) & last
-
-
-@njit(**EXACT)
 def _unite(codes, counts, offsets):
     """Number the points of all strips; returns their codes, each row's point, and the table."""
     united = np.empty(offsets[-1], np.int64)
     points = np.empty(offsets[-1], np.int32)
-    bits, count = _FIRST_BITS, 0
-    keys, slots = _empty_table(bits)
+    bits, count = FIRST_BITS, 0
+    keys, slots = empty_table(bits)
     for strip in range(len(counts)):
         for row in range(counts[strip]):
             if 2 * (count + 1) > len(keys):
                 bits += 1
-                keys, slots = _grown_table(united, count, bits)
-            point = _insert(codes[strip, row], keys, slots, count)
+                keys, slots = grown_table(united, count, bits)
+            point = insert(codes[strip, row], keys, slots, count)
             if point == count:
                 united[count] = codes[strip, row]
                 count += 1
@@ -232,10 +204,42 @@ def _unite(codes, counts, offsets):
 
 
 @njit(**EXACT)
+def _points_between(used, keys, slots, steps, part):
+    """Codes of one part that are not used, but beside at least two used points."""
+    bits, count = FIRST_BITS, 0
+    found_keys, found_slots = empty_table(bits)
+    codes, times = np.empty(len(used) * 12, np.int64), np.empty(len(used) * 12, np.int32)
+    for point in range(len(used)):
+        if 2 * (count + 12) > len(found_keys):
+            bits += 1
+            found_keys, found_slots = grown_table(codes, count, bits)
+        for side in range(12):
+            step = steps[side // 2]
+            code = used[point] + (step if side % 2 == 0 else -step)
+            if part_of(code, _PARTS) != part or find(code, keys, slots) >= 0:
+                continue
+            number = insert(code, found_keys, found_slots, count)
+            if number == count:
+                codes[count] = code
+                times[count] = 0
+                count += 1
+            times[number] += 1
+    return codes[:count][times[:count] >= 2]
+
+
+@njit(**EXACT)
+def _table_of(codes):
+    bits = FIRST_BITS
+    while 1 << bits < 2 * len(codes) + 2:
+        bits += 1
+    return grown_table(codes, len(codes), bits)
+
+
+@njit(**EXACT)
 def _connect(united, keys, slots, steps, neighbours, first, last):
     for point in range(first, last):
         for direction in range(6):
-            after = _find(united[point] + steps[direction], keys, slots)
+            after = find(united[point] + steps[direction], keys, slots)
             if after >= 0:
                 neighbours[direction, point, 1] = after
                 neighbours[direction, after, 0] = point

@@ -56,8 +56,9 @@ class _State:
             np.empty((rows.length, length), "float32"),
             np.empty((self._strips, 2, length), "float32"),
         )
+        points = self._lattice.neighbours.shape[1] + 1
         # both orders of the blur, each with the memory it writes to in turns
-        self._blurs = np.zeros((2, 2, (len(self._lattice.starts)) * size), "float32")
+        self._blurs = np.zeros((2, 2, points * size), "float32")
         local = np.empty((2, self._lattice.offsets[-1] * size), "float32")
         self._points = passes.Points(*local, self._blurs[0, 0], self._blurs[1, 0])
         self._weight = np.float32(bilateral[2] / 2)

@@ -212,16 +212,19 @@ def blur_lattice(order, weight, size, lattice, written, now, then):
         now: ((L + 1) * size,) result; its last point stays 0, and stands for those there are not.
         then: like `now`, overwritten.
     """
+    used = len(lattice.starts) - 1
     scale = spread(weight)
-    for point in range(len(lattice.starts) - 1):
+    for point in range(used):
         for lane in range(0, size, 8):
             held = spread(np.float32(0))
             for number in range(lattice.starts[point], lattice.starts[point + 1]):
                 held = add(held, load(written, np.int64(lattice.locals[number]) * size + lane))
             store(now, point * size + lane, multiply(scale, held))
+    now[used * size :] = 0
     for number in range(6):
         beside = lattice.neighbours[number if order == 0 else 5 - number]
-        _blur(beside, now, then, size)
+        # the last blur is read at the used points only
+        _blur(beside[:used] if number == 5 else beside, now, then, size)
         now, then = then, now
 
 

@@ -60,8 +60,9 @@ def _blurred(axis):
 class BilateralFilter:
     """Symmetrically normalised Gaussian of place and colour, on the permutohedral lattice.
 
-    Blurs do not commute at the edge of what the image uses of the lattice, so both orders of the
-    directions are averaged: that makes the kernel symmetric, and closer to the Gaussian.
+    What blurs from one point to another passes through points between them. Those that no pixel
+    uses are added where at least two used points are beside them. What still is lost depends on
+    the order of the directions, so both orders are averaged: the kernel is symmetric.
 
     Args:
         image: (H, W, 3) uint8.
@@ -75,10 +76,10 @@ class BilateralFilter:
         places = np.mgrid[:height, :width][::-1]
         features = np.concatenate([places, np.moveaxis(image, 2, 0)]).astype("float32")
         codes, self._weights = simplices(features.reshape(5, -1) * scales[:, None], digits)
-        points, corners = np.unique(codes.ravel(), return_inverse=True)
-        self._corners = corners.reshape(codes.shape)
-        self._size = len(points)
         steps = direction_steps(digits)
+        points = _with_points_between(np.unique(codes), steps)
+        self._corners = np.searchsorted(points, codes)
+        self._size = len(points)
         self._neighbours = [_find(points, points + step, points - step) for step in steps]
         mass = self._filter(np.ones((codes.shape[1], 1), "float32"))[:, 0]
         self._weights *= 1 / np.sqrt(mass)
@@ -109,6 +110,13 @@ class BilateralFilter:
             padded = np.concatenate([points, nothing])
             points = points + np.float32(0.5) * (padded[before] + padded[after])
         return points
+
+
+def _with_points_between(used, steps):
+    """Used points and those beside at least two of them, sorted."""
+    beside = np.concatenate([used + step for step in (*steps, *-steps)])
+    beside, counts = np.unique(beside, return_counts=True)
+    return np.union1d(used, beside[counts >= 2])
 
 
 def _find(points, *wanted):

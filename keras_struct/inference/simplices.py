@@ -12,15 +12,16 @@ is the addition of one constant.
 both paths of the refinement run this same code: they put every point into the same simplex.
 
 Source: Adams et al. 2010, "Fast high-dimensional filtering using the permutohedral lattice".
-Deviations: corners from a sort in place of ranks, and `NARROWING`.
+Deviations: corners from a sort in place of ranks, points added between those that pixels use, and
+`NARROWING`.
 """
 
 import numpy as np
 
 FEATURES, DIRECTIONS = 5, 6
-# The lattice's kernel is wider than the Gaussian it stands for: there is nothing between points
-# of the lattice that no pixel uses. Narrower by this much, its error on photos halves.
-NARROWING = 1.045
+# The lattice's kernel is wider than the Gaussian it stands for: with features stretched by this its
+# error is least, 0.4 of that without, on photos at bandwidths of 15 to 60 pixels, 6 to 30 colours.
+NARROWING = 1.06
 # Exchanges that sort six values, falling.
 _EXCHANGES = ((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3))
 _EXCHANGES += ((2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4))
