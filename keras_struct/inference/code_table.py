@@ -51,9 +51,3 @@ def find(code, keys, slots):
         if keys[at] == code:
             return slots[at]
         at = (at + np.uint64(1)) & last
-
-
-@njit(**EXACT)
-def part_of(code, parts):
-    """Which of `parts`, a power of two, a code belongs to; independent of its place."""
-    return np.int64((np.uint64(code) * _GOLDEN >> np.uint64(20)) & np.uint64(parts - 1))

@@ -10,15 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from keras_struct.inference.code_table import (
-    EXACT,
-    FIRST_BITS,
-    empty_table,
-    find,
-    grown_table,
-    insert,
-    part_of,
-)
+from keras_struct.inference.code_table import EXACT, FIRST_BITS, empty_table, grown_table, insert
+from keras_struct.inference.fused_neighbours import connect
 from keras_struct.inference.simplices import direction_steps, image_lattice
 from keras_struct.inference.threads import Team, cut
 
@@ -28,7 +21,6 @@ _EXCHANGES = (
     *((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3)),
     *((2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)),
 )
-_PARTS = 4  # in which points are sought, for any number of threads
 _SIX, _SIXTH = np.float32(6), np.float32(1 / 6)
 
 
@@ -78,24 +70,9 @@ def build_lattice(image: np.ndarray, xy: float, rgb: float, team: Team) -> Latti
 
     team.share(build, strips)
     offsets = np.append(0, np.cumsum(counts))
-    steps = direction_steps(digits)
     united, points, keys, slots = _unite(codes, counts, offsets)
-    between = [None] * _PARTS
-
-    def look(part):
-        between[part] = _points_between(united, keys, slots, steps, part)
-
-    team.share(look, _PARTS)
-    used, united = len(united), np.concatenate([united, *between])
-    keys, slots = _table_of(united)
-    neighbours = np.full((6, len(united), 2), len(united), "int32")
-    chunks = cut(len(united), 2 * team.threads)
-
-    def connect(chunk):
-        _connect(united, keys, slots, steps, neighbours, chunks[chunk], chunks[chunk + 1])
-
-    team.share(connect, len(chunks) - 1)
-    starts, local_rows = _by_point(points, used)
+    neighbours = connect(united, keys, slots, direction_steps(digits), team)
+    starts, local_rows = _by_point(points, len(united))
     norms = _blurred_mass(masses, offsets, points, neighbours)
 
     def normalise(strip):
@@ -201,48 +178,6 @@ def _unite(codes, counts, offsets):
                 count += 1
             points[offsets[strip] + row] = point
     return united[:count].copy(), points, keys, slots
-
-
-@njit(**EXACT)
-def _points_between(used, keys, slots, steps, part):
-    """Codes of one part that are not used, but beside at least two used points."""
-    bits, count = FIRST_BITS, 0
-    found_keys, found_slots = empty_table(bits)
-    codes, times = np.empty(len(used) * 12, np.int64), np.empty(len(used) * 12, np.int32)
-    for point in range(len(used)):
-        if 2 * (count + 12) > len(found_keys):
-            bits += 1
-            found_keys, found_slots = grown_table(codes, count, bits)
-        for side in range(12):
-            step = steps[side // 2]
-            code = used[point] + (step if side % 2 == 0 else -step)
-            if part_of(code, _PARTS) != part or find(code, keys, slots) >= 0:
-                continue
-            number = insert(code, found_keys, found_slots, count)
-            if number == count:
-                codes[count] = code
-                times[count] = 0
-                count += 1
-            times[number] += 1
-    return codes[:count][times[:count] >= 2]
-
-
-@njit(**EXACT)
-def _table_of(codes):
-    bits = FIRST_BITS
-    while 1 << bits < 2 * len(codes) + 2:
-        bits += 1
-    return grown_table(codes, len(codes), bits)
-
-
-@njit(**EXACT)
-def _connect(united, keys, slots, steps, neighbours, first, last):
-    for point in range(first, last):
-        for direction in range(6):
-            after = find(united[point] + steps[direction], keys, slots)
-            if after >= 0:
-                neighbours[direction, point, 1] = after
-                neighbours[direction, after, 0] = point
 
 
 @njit(**EXACT)
