@@ -56,11 +56,13 @@ class _State:
             np.empty((rows.length, length), "float32"),
             np.empty((self._strips, 2, length), "float32"),
         )
+        # each order of the blur has memory to write to in turns
         points = self._lattice.neighbours.shape[1] + 1
-        # both orders of the blur, each with the memory it writes to in turns
-        self._blurs = np.zeros((2, 2, points * size), "float32")
-        local = np.empty((2, self._lattice.offsets[-1] * size), "float32")
-        self._points = passes.Points(*local, self._blurs[0, 0], self._blurs[1, 0])
+        self._memory = np.zeros((2, 2, points * 8), "float32")
+        used = (len(self._lattice.starts) - 1) * size
+        local = self._lattice.offsets[-1] * size
+        sizes = (local, local, used, used)
+        self._points = passes.Points(*(np.empty(length, "float32") for length in sizes))
         self._weight = np.float32(bilateral[2] / 2)
 
     def sweep(self, kind):
@@ -79,10 +81,18 @@ class _State:
 
     def blur(self):
         """Blur the lattice in both orders of its directions."""
-        written, size = self._points.written, len(self._limits)
-        self._team.share(
-            lambda order: passes.blur_lattice(
-                order, self._weight, size, self._lattice, written, *self._blurs[order]
-            ),
-            2,
-        )
+        points, size = self._points, len(self._limits)
+        results = points.forward, points.reverse
+
+        def work(order):
+            passes.blur_lattice(
+                order,
+                self._weight,
+                size,
+                self._lattice,
+                points.written,
+                *self._memory[order],
+                results[order],
+            )
+
+        self._team.share(work, 2)

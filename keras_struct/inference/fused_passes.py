@@ -48,8 +48,8 @@ class Points(NamedTuple):
     Attributes:
         read: (R * size,) float32, messages by strip.
         written: (R * size,) float32, beliefs by strip.
-        forward: ((L + 1) * size,) float32, blurred.
-        reverse: ((L + 1) * size,) float32, blurred in the other order of the directions.
+        forward: (U * size,) float32, blurred.
+        reverse: (U * size,) float32, blurred in the other order of the directions.
     """
 
     read: np.ndarray
@@ -200,8 +200,8 @@ def _add_both(weight, first, second, result):
 
 
 @njit(**FAST)
-def blur_lattice(order, weight, size, lattice, written, now, then):
-    """Unite the points of all strips in `now` and blur them, times `weight`.
+def blur_lattice(order, weight, size, lattice, written, now, then, result):
+    """Unite the points of all strips and blur them, times `weight`, eight labels at a time.
 
     Args:
         order: 0 for the directions one after the other, 1 for the last one first.
@@ -209,31 +209,31 @@ def blur_lattice(order, weight, size, lattice, written, now, then):
         size: labels, filled up to a multiple of eight.
         lattice: `Lattice`.
         written: (R * size,) what the strips wrote.
-        now: ((L + 1) * size,) result; its last point stays 0, and stands for those there are not.
-        then: like `now`, overwritten.
+        now: ((L + 1) * 8,) memory; its last point is 0 and stands for those there are not.
+        then: like `now`.
+        result: (U * size,) the blurred values of the used points.
     """
-    used = len(lattice.starts) - 1
-    scale = spread(weight)
-    for point in range(used):
-        for lane in range(0, size, 8):
+    used, scale = len(lattice.starts) - 1, spread(weight)
+    for lane in range(0, size, 8):
+        for point in range(used):
             held = spread(np.float32(0))
             for number in range(lattice.starts[point], lattice.starts[point + 1]):
                 held = add(held, load(written, np.int64(lattice.locals[number]) * size + lane))
-            store(now, point * size + lane, multiply(scale, held))
-    now[used * size :] = 0
-    for number in range(6):
-        beside = lattice.neighbours[number if order == 0 else 5 - number]
-        # the last blur is read at the used points only
-        _blur(beside[:used] if number == 5 else beside, now, then, size)
+            store(now, point * 8, multiply(scale, held))
+        now[used * 8 :] = 0
+        for number in range(5):
+            beside = lattice.neighbours[number if order == 0 else 5 - number]
+            _blur(beside, now, then, 8, 0)
+            now, then = then, now
+        beside = lattice.neighbours[5 if order == 0 else 0]
+        _blur(beside[:used], now, result, size, lane)
         now, then = then, now
 
 
 @njit(**FAST)
-def _blur(beside, now, then, size):
+def _blur(beside, now, result, step, lane):
     half = spread(_HALF)
     for point in range(len(beside)):
-        own = point * size
-        before, after = np.int64(beside[point, 0]) * size, np.int64(beside[point, 1]) * size
-        for lane in range(0, size, 8):
-            sides = add(load(now, before + lane), load(now, after + lane))
-            store(then, own + lane, multiply_add(half, sides, load(now, own + lane)))
+        before, after = np.int64(beside[point, 0]) * 8, np.int64(beside[point, 1]) * 8
+        sides = add(load(now, before), load(now, after))
+        store(result, point * step + lane, multiply_add(half, sides, load(now, point * 8)))

@@ -119,8 +119,9 @@ def _check_arrays(logits, image):
         )
     with np.errstate(over="ignore"):
         logits = np.ascontiguousarray(logits, "float32")
-    count = int((~np.isfinite(logits)).sum())
-    if count:
+    # a NaN is both the smallest and the largest value, and this needs no memory
+    if not np.isfinite([logits.min(), logits.max()]).all():
+        count = int((~np.isfinite(logits)).sum())
         raise ValueError(
             f"`logits` must be finite. Received: {count} of {logits.size} values are not. "
             "Clip probabilities away from 0 before you take their logarithm."
