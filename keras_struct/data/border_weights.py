@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_struct.data.label_files import IGNORED
+from keras_struct.ops.labels import IGNORED
 
 _REACH = 6  # in sigma; the term is below 2e-8 of its peak beyond
 

@@ -1,5 +1,6 @@
 """What augmentations share: random numbers, mirroring, and distorted colours."""
 
+import abc
 import dataclasses
 import math
 
@@ -13,7 +14,7 @@ _TO_YIQ = np.float32(
 _TO_RGB = np.linalg.inv(_TO_YIQ.astype("float64")).astype("float32")
 
 
-class Augmentation:
+class Augmentation(abc.ABC):
     """Base of augmentations that choose first and move pixels once.
 
     Subclasses are frozen dataclasses with `photometric`, `flip` and `vertical_flip` among their
@@ -29,6 +30,7 @@ class Augmentation:
     # flips or converts a whole image of its own, RandomHue draws sign and size from the same
     # number, and there is none that samples patches. Choosing first and moving pixels once is
     # what keeps the pipeline ahead of the training step.
+    @abc.abstractmethod
     def window(self, seed, head, image_size, resize):
         """Choose what part of the image is shown.
 
@@ -43,7 +45,6 @@ class Augmentation:
             window: (4,) int32 (y, x, height, width); it may reach beyond the image.
             kept: (N,) bool, the boxes to keep.
         """
-        raise NotImplementedError
 
     def choose_flip(self, seed):
         """(2,) bool, whether to mirror (vertically, horizontally)."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_struct.data.errors import dataset_error
+from keras_struct.ops.labels import IGNORED
 
-IGNORED = 255
 _UNKNOWN = -1
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3

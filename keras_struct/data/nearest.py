@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_struct.data.resize import content_size
+from keras_struct.ops.grids import nearest_cells
 from keras_struct.ops.sizes import image_sides
 
 
@@ -33,8 +34,6 @@ def label_map_to_original(
         )
     content = content_size(size[0], size[1], image_size, resize)
     rows, columns = (
-        # whole numbers: exact, and the inverse of how label maps are scaled on the way there
-        ((2 * np.arange(original) + 1) * inside) // (2 * original)
-        for original, inside in zip(size, content, strict=True)
+        nearest_cells(inside, original) for original, inside in zip(size, content, strict=True)
     )
     return label_map[rows[:, None], columns]

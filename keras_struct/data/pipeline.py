@@ -16,9 +16,9 @@ from keras_struct.data import resize as geometry_module
 from keras_struct.data.augmentation import SSDAugmentation
 from keras_struct.data.distortion import Augmentation, fold
 from keras_struct.data.flipping import flip_keypoints
-from keras_struct.data.label_files import IGNORED
 from keras_struct.data.resize import MEAN_FILL, PAD_VALUE, check_resize
 from keras_struct.data.segmentation_augmentation import SegmentationAugmentation
+from keras_struct.ops.labels import IGNORED
 from keras_struct.ops.sizes import image_sides
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_struct.data.augmentation import centres_inside
 from keras_struct.data.distortion import Augmentation, check_ranges, fold, uniform
-from keras_struct.data.label_files import IGNORED
+from keras_struct.ops.labels import IGNORED
 from keras_struct.ops.sizes import image_sides
 
 _RELATIVE_TO = ("input", "image")

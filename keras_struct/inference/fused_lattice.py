@@ -12,16 +12,17 @@ from numba import njit
 
 from keras_struct.inference.code_table import EXACT, FIRST_BITS, empty_table, grown_table, insert
 from keras_struct.inference.fused_neighbours import connect
-from keras_struct.inference.simplices import direction_steps, image_lattice
+from keras_struct.inference.simplices import (
+    EXCHANGES,
+    SIX,
+    SIXTH,
+    direction_steps,
+    image_lattice,
+)
 from keras_struct.inference.threads import Team, cut
 
 _ROWS_OF_A_STRIP = 90
 _MOST_STRIPS = 32
-_EXCHANGES = (
-    *((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3)),
-    *((2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)),
-)
-_SIX, _SIXTH = np.float32(6), np.float32(1 / 6)
 
 
 class Lattice(NamedTuple):
@@ -105,9 +106,9 @@ def _build_strip(image, top, bottom, scales, digits, corners, weights, codes, ma
             for corner in range(6):
                 rank = 5 - corner
                 if rank == 5:
-                    weight = np.float32(1) - (rest[0, x] - rest[5, x]) * _SIXTH
+                    weight = np.float32(1) - (rest[0, x] - rest[5, x]) * SIXTH
                 else:
-                    weight = (rest[rank, x] - rest[rank + 1, x]) * _SIXTH
+                    weight = (rest[rank, x] - rest[rank + 1, x]) * SIXTH
                 point = insert(corner_code, keys, slots, count)
                 if point == count:
                     codes[count] = corner_code
@@ -140,13 +141,13 @@ def _sorted_rests(pixels, y, scales, digits, rest, digit, code):
     for axis in range(6):
         here, left, own, radix = place[axis], rest[axis], digit[axis], digits[axis]
         for x in range(width):
-            nearest = np.rint(here[x] * _SIXTH)
-            left[x] = here[x] - _SIX * nearest
+            nearest = np.rint(here[x] * SIXTH)
+            left[x] = here[x] - SIX * nearest
             whole = np.int64(np.int32(nearest))
             code[x] += 6 * radix * whole
             level[x] += whole
             own[x] = radix
-    for i, j in _EXCHANGES:
+    for i, j in EXCHANGES:
         high, low, first, second = rest[i], rest[j], digit[i], digit[j]
         for x in range(width):
             a, b, p, q = high[x], low[x], first[x], second[x]

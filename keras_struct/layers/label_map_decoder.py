@@ -20,7 +20,7 @@ class LabelMapDecoder(keras.layers.Layer):
 
     Call arguments:
         logits: (B, h, w, C) float.
-        images: (B, H, W, 3) float32, 0..255; needed with a crf only.
+        images: (B, H, W, 3) float32, 0..255; looked at with a crf only.
 
     Returns:
         {"segmentation": (B, H, W) int32} and, if asked for, {"probabilities": (B, H, W, C)
@@ -75,3 +75,8 @@ def first_best(logits):
     the export to LiteRT makes ARG_MAX of this.
     """
     return ops.squeeze(ops.top_k(logits, 1)[1], axis=-1)
+
+
+def logits_of(probabilities):
+    """Logits whose softmax is `probabilities`, such as an average of several; any shape."""
+    return ops.log(ops.maximum(probabilities, keras.config.epsilon()))

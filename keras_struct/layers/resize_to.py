@@ -1,8 +1,9 @@
 """Resizing to the sides of another tensor."""
 
 import keras
-import numpy as np
 from keras import ops
+
+from keras_struct.ops.grids import nearest_cells
 
 _INTERPOLATIONS = ("bilinear", "nearest")
 
@@ -45,7 +46,7 @@ class ResizeTo(keras.layers.Layer):
             return ops.image.resize(inputs, sides, interpolation="bilinear")
         # By rows and columns: TensorRT has no nearest resizing with half-pixel centres.
         for axis, side in zip((1, 2), sides, strict=True):
-            inputs = ops.take(inputs, _nearest(inputs.shape[axis], side), axis=axis)
+            inputs = ops.take(inputs, nearest_cells(inputs.shape[axis], side), axis=axis)
         return inputs
 
     def compute_output_shape(self, inputs_shape, like_shape):
@@ -53,8 +54,3 @@ class ResizeTo(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "interpolation": self.interpolation}
-
-
-def _nearest(size: int, wanted: int) -> np.ndarray:
-    """Index of the cell in which the middle of each new cell lies, in exact whole numbers."""
-    return (2 * np.arange(wanted) + 1) * size // (2 * wanted)

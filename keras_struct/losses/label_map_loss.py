@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-IGNORED = 255
+from keras_struct.ops.labels import IGNORED
 
 
 class LabelMapLoss(keras.losses.Loss):

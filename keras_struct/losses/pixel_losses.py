@@ -1,5 +1,7 @@
 """Losses that look at every pixel by itself."""
 
+import abc
+
 import keras
 from keras import ops
 
@@ -8,7 +10,7 @@ from keras_struct.losses.label_map_loss import LabelMapLoss, counts_of, one_hot
 _NORMALIZATIONS = ("mean", "sum")
 
 
-class _PixelLoss(LabelMapLoss):
+class _PixelLoss(LabelMapLoss, abc.ABC):
     """A loss of each pixel, weighed by its class, as their mean or sum."""
 
     normalize = "mean"
@@ -24,9 +26,9 @@ class _PixelLoss(LabelMapLoss):
             return total
         return ops.divide_no_nan(total, ops.sum(weights, axis=(1, 2)))
 
+    @abc.abstractmethod
     def of_pixels(self, log_likelihood):
         """Loss (B, H, W) of the logarithms of the probabilities of the true classes."""
-        raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")

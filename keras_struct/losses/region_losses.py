@@ -1,12 +1,14 @@
 """Losses that look at the whole region of a class: how far it and the predicted one overlap."""
 
+import abc
+
 import keras
 from keras import ops
 
 from keras_struct.losses.label_map_loss import LabelMapLoss, counts_of, one_hot
 
 
-class _RegionLoss(LabelMapLoss):
+class _RegionLoss(LabelMapLoss, abc.ABC):
     """A loss of each class, as the weighted mean over the classes that an image has."""
 
     def call(self, labels, logits, pixel_weights=None):
@@ -17,9 +19,9 @@ class _RegionLoss(LabelMapLoss):
         weights = present * self.table(logits.shape[-1])
         return ops.divide_no_nan(ops.sum(losses * weights, axis=-1), ops.sum(weights, axis=-1))
 
+    @abc.abstractmethod
     def of_classes(self, target, probabilities, counts):
         """Losses (B, C) of one-hot targets, probabilities (B, H, W, C) and counts (B, H, W, 1)."""
-        raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-IGNORED = 255
+from keras_struct.ops.labels import IGNORED
 
 
 def fill_ignored(labels: np.ndarray, steps: int) -> np.ndarray:

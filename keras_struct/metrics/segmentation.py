@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_struct.metrics import boundaries
-from keras_struct.metrics.boundaries import IGNORED
+from keras_struct.ops.labels import IGNORED
 
 _TOLERANCE = 0.0075
 

@@ -1,5 +1,6 @@
 """Grids of cells: a coarse one lies on a fine one from the top left corner on."""
 
+import numpy as np
 from keras import ops
 
 
@@ -69,3 +70,14 @@ def interleave(rows):
     return ops.reshape(
         ops.concatenate(rows, axis=2), (batch, height * step, width * step, channels)
     )
+
+
+def nearest_cells(size: int, wanted: int) -> np.ndarray:
+    """Which of `size` cells holds the middle of each of `wanted` cells of the same stretch.
+
+    In whole numbers: exact, and label maps come back as they went.
+
+    Returns:
+        (wanted,) integers from 0 to size - 1.
+    """
+    return (2 * np.arange(wanted) + 1) * size // (2 * wanted)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_struct.ops.labels import IGNORED
+
 _TRUTH = (255, 255, 255)
-_IGNORED = 255
 
 
 def draw_detections(
@@ -71,7 +72,7 @@ def draw_label_maps(
     pictures = []
     for labels in label_maps:
         labels = np.asarray(labels)
-        share = np.where(labels == _IGNORED, 0.0, opacity)[..., None].astype(np.float32)
+        share = np.where(labels == IGNORED, 0.0, opacity)[..., None].astype(np.float32)
         mixed = image * (1.0 - share) + palette[labels] * share
         picture = Image.fromarray(np.round(mixed).astype(np.uint8))
         pictures.append(np.asarray(picture.resize(_scaled(picture.size, scale))))

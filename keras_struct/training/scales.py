@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_struct.layers.label_map_decoder import logits_of
 from keras_struct.models.labelling.labelling_model import at_size
 from keras_struct.ops.sizes import image_sides
 
@@ -46,10 +47,7 @@ def averaged_over_scales(
         if flip:
             maps.append(ops.flip(_probabilities(model, ops.flip(pictures, axis=2)), axis=2))
     mean = sum(at_size(each, size) for each in maps) / len(maps)
-    # The decoder takes logits; softmax of the logarithm gives the probabilities back.
-    logits = ops.log(ops.maximum(mean, keras.config.epsilon()))
-    decoder = model.decoder(probabilities=True)
-    results = decoder(logits, images) if decoder.crf is not None else decoder(logits)
+    results = model.decoder(probabilities=True)(logits_of(mean), images)
     return keras.Model(images, results, name=f"{model.name}_averaged")
 
 

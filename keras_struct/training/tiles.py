@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_struct.layers.crop_to import cropped
+from keras_struct.layers.label_map_decoder import logits_of
 from keras_struct.models.labelling.labelling_model import LabellingModel, at_size
 from keras_struct.ops.sizes import image_sides
 from keras_struct.training.batch_predictor import compiled
@@ -108,11 +109,7 @@ class TilePredictor:
         decoder = self._model.decoder(sides, probabilities=True)
         results = []
         for image in np.asarray(images, "float32"):
-            mean = self._mean(image)[None]
-            # The decoder takes logits; softmax of the logarithm gives the probabilities back.
-            logits = ops.log(ops.maximum(mean, keras.config.epsilon()))
-            more = () if decoder.crf is None else (image[None],)
-            results.append(decoder(logits, *more))
+            results.append(decoder(logits_of(self._mean(image)[None]), image[None]))
         return {
             name: np.concatenate([ops.convert_to_numpy(result[name]) for result in results])
             for name in results[0]

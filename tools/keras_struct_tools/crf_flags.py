@@ -6,7 +6,7 @@ from absl import flags
 
 from keras_struct_tools import options as reading
 
-_SHAPES = {"crf_spatial": "DEVIATION,WEIGHT", "crf_bilateral": "DEVIATION,COLOURS,WEIGHT"}
+_FORMS = {"crf_spatial": "DEVIATION,WEIGHT", "crf_bilateral": "DEVIATION,COLOURS,WEIGHT"}
 _ARGUMENTS = {
     "crf_spatial": ("spatial_sxy", "spatial_weight"),
     "crf_bilateral": ("bilateral_sxy", "bilateral_srgb", "bilateral_weight"),
@@ -69,11 +69,7 @@ def layer(options: Any) -> Any:
         texts = options[name].value
         if texts is None:
             continue
-        values = reading.numbers(name, texts)
-        if len(values) != len(keys):
-            raise flags.Error(
-                f"`--{name}` must be {_SHAPES[name]}. Received: --{name}={','.join(texts)}."
-            )
+        values = reading.numbers(name, texts, _FORMS[name])
         arguments |= dict(zip(keys, values, strict=True))
     from keras_struct.layers import DenseCRF
     from keras_struct.models.labelling.crf_as_rnn import PUBLISHED

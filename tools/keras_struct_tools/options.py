@@ -29,14 +29,21 @@ def parse(flag_values: flags.FlagValues, argv: list[str], required: tuple[str, .
     return flag_values
 
 
-def numbers(name: str, texts: list[str] | None) -> tuple[float, ...] | None:
+def numbers(name: str, texts: list[str] | None, form: str = "") -> tuple[float, ...] | None:
     """The values of a list flag as numbers; None where it was not given.
 
+    Args:
+        name: of the flag.
+        texts: its value.
+        form: what the numbers are, separated by commas, where they must be that many.
+
     Raises:
-        absl.flags.Error: if one is no number.
+        absl.flags.Error: if one is no number, or there are more or fewer than in `form`.
     """
     if texts is None:
         return None
+    if form and len(texts) != form.count(",") + 1:
+        raise flags.Error(f"`--{name}` must be {form}. Received: --{name}={','.join(texts)}.")
     try:
         return tuple(float(text) for text in texts)
     except ValueError:

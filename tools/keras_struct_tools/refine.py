@@ -153,11 +153,8 @@ def _refine_file(image_file, label_file, output, options, settings):
 
 
 def _numbers(name, texts, form):
-    try:
-        numbers = tuple(float(text) for text in texts)
-    except ValueError:
-        numbers = ()
-    if len(numbers) != form.count(",") + 1 or not min(numbers[:-1]) > 0:
+    numbers = reading.numbers(name, texts, form)
+    if not min(numbers[:-1]) > 0:
         raise flags.Error(
             f"`--{name}` must be {form}, numbers with deviations above 0. "
             f"Received: --{name}={','.join(texts)}."

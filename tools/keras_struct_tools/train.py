@@ -11,10 +11,9 @@ r"""Train a model on a data set; the same command again continues where it was s
         --crf_spatial=1,1 --crf_bilateral=20,5,3 --learning_rate=1e-5 --output=runs/joint
 
 After every epoch the run folder holds model.keras (the best so far by validation mAP, or mean IoU
-of label maps), last.keras,
-history.csv, metrics.json, curves.png, gallery.png, a TensorBoard log and state.npz. A training that
-was killed goes on from its last whole epoch and ends with the weights it would have had (bit by bit
-on a CPU with --deterministic).
+of label maps), last.keras, history.csv, metrics.json, curves.png, gallery.png, a TensorBoard log
+and state.npz. A training that was killed goes on from its last whole epoch and ends with the
+weights it would have had (bit by bit on a CPU with --deterministic).
 """
 
 import functools

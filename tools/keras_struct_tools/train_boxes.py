@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 
-def fitted_boxes(options: Any, train: Any, image_size: Any) -> Any:
+def fitted_boxes(options: Any, train: Any) -> Any:
     """What `SSD(default_boxes=...)` takes for --default_boxes.
 
     Raises:
@@ -17,8 +17,8 @@ def fitted_boxes(options: Any, train: Any, image_size: Any) -> Any:
     check_num_sizes(options, fitted)
     if not fitted:
         return "published"
-    counts = None if options.pyramid else published_counts(options.model, image_size)
-    sizes, labels = network_sizes(train, image_size, options.resize)
+    counts = None if options.pyramid else published_counts(options.model, options.image_size)
+    sizes, labels = network_sizes(train, options.image_size, options.resize)
     return fit_default_boxes(sizes, counts, options.num_sizes, options.seed, labels=labels)[0]
 
 

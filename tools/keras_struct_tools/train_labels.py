@@ -8,7 +8,7 @@ from absl import flags
 _POWERS = {"inverse": 1.0, "sqrt": 0.5}
 
 
-def class_weights(options: Any, train: Any, image_size: Any = None) -> list[float] | None:
+def class_weights(options: Any, train: Any) -> list[float] | None:
     """What `LabellingOptions(class_weights=...)` takes for --class_weights.
 
     Raises:

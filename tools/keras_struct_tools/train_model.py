@@ -75,7 +75,7 @@ class NamedModel:
     def fitted(self, options: Any, train: Any) -> dict[str, Any]:
         """Arguments of the model that are found in the training data."""
         wanted = [name for name in _FITTED if name in self._takes and options[name].value]
-        return {name: _FITTED[name](options, train, options.image_size) for name in wanted}
+        return {name: _FITTED[name](options, train) for name in wanted}
 
     def build(self, options: Any, class_names: tuple, fitted: dict, continues: bool) -> Any:
         """Create the model.
@@ -107,9 +107,8 @@ class NamedModel:
             model = models.create(options.model, **arguments, **{**given, **fitted}, **self._own)
             return models.CRFasRNN(model, crf) if options.crf == "joint" else model
         except Exception as error:
-            if "URL fetch failure" not in str(
-                error
-            ):  # keras.utils.get_file raises a bare Exception
+            # keras.utils.get_file raises a bare Exception
+            if "URL fetch failure" not in str(error):
                 raise
             raise OSError(
                 f"The ImageNet weights could not be fetched ({error}). Give their file as "

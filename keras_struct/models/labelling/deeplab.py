@@ -1,13 +1,13 @@
 """DeepLab: dilated convolutions keep the feature map fine; the labels are enlarged bilinearly."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_struct import backbones
 from keras_struct.models.labelling.deeplab_heads import pooled_pyramid, summed_branches
 from keras_struct.models.labelling.labelling_model import LabellingModel
 from keras_struct.models.labelling.options import LabellingOptions
+from keras_struct.ops.grids import nearest_cells
 
 _HEADS = ("aspp", "large_fov")
 _LOSS_RESOLUTIONS = ("image", "coarse")
@@ -155,7 +155,7 @@ def _published_rates(backbone, head, output_stride):
 def _at_middles(maps, sides):
     """(B, H, W, 1) at the middle of each of h x w cells: (B, h, w, 1)."""
     for axis, (size, cells) in enumerate(zip(maps.shape[1:3], sides, strict=True), 1):
-        maps = ops.take(maps, (2 * np.arange(cells) + 1) * size // (2 * cells), axis=axis)
+        maps = ops.take(maps, nearest_cells(size, cells), axis=axis)
     return maps
 
 

@@ -6,9 +6,9 @@ from keras import ops
 from keras_struct.layers.label_map_decoder import LabelMapDecoder, first_best
 from keras_struct.losses.catalog import LOSSES
 from keras_struct.losses.image_mean import ImageMean
-from keras_struct.losses.label_map_loss import IGNORED
 from keras_struct.models.cards import card_of
 from keras_struct.models.labelling.options import LabellingOptions
+from keras_struct.ops.labels import IGNORED
 
 
 class LabellingModel(keras.Model):
@@ -130,8 +130,7 @@ class LabellingModel(keras.Model):
         """
         decoder = self.decoder(image_size, **options)
         images = keras.Input((*decoder.image_size, 3), name="images")
-        logits = self.whole_logits(images)
-        results = decoder(logits, images) if decoder.crf is not None else decoder(logits)
+        results = decoder(self.whole_logits(images), images)
         return keras.Model(images, results, name=f"{self.name}_decoded")
 
     def card(self):
