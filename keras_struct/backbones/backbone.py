@@ -120,6 +120,49 @@ def create(
             )
         levels = reduced_vgg16(images, weights, output_stride or 16)
         return keras.Model(images, levels, name=name)
+    inside, levels = _levels(name, weights, batch_norm_momentum, output_stride, freeze_batch_norm)
+    if not widen and _SOURCES[name].last_block:
+        levels["P5"] = inside.get_layer(_SOURCES[name].last_block).output
+    features = keras.Model(inside.input, levels, name="features")
+    scaled = scale_pixels(images, _SOURCES[name].scaling)
+    return keras.Model(images, features(scaled), name=name)
+
+
+def create_in_two(name, image_size=None, weights=None, freeze_batch_norm=False):
+    """Build a backbone cut in two behind P4, its last stage to be run on regions (ResNet's "C4").
+
+    Args:
+        name: one of `names()`, but "vgg16".
+        image_size: as for `create`.
+        weights: as for `create`.
+        freeze_batch_norm: as for `create`.
+
+    Returns:
+        Two `keras.Model`: images (B, H, W, 3) float32 in 0..255 to {"P4": (B, h, w, C)}, and
+        (N, h, w, C) to (N, h / 2, w / 2, D).
+
+    Raises:
+        ValueError: for a name that is none of them, or weights that do not fit.
+
+    Source: He et al. 2016, arXiv:1512.03385, appendix A.
+    """
+    check_name(name)
+    if name == "vgg16":
+        raise ValueError(
+            "`name` must be a backbone with a stage behind P4. Received: name='vgg16', which has "
+            "dense layers there."
+        )
+    sides = (None, None) if image_size is None else image_sides(image_size)
+    images = keras.Input((*sides, 3), name="images")
+    inside, levels = _levels(name, weights, 0.97, None, freeze_batch_norm)
+    features = keras.Model(inside.input, {"P4": levels["P4"]}, name="features")
+    scaled = scale_pixels(images, _SOURCES[name].scaling)
+    trunk = keras.Model(images, features(scaled), name=name)
+    return trunk, keras.Model(levels["P4"], levels["P5"], name="last_stage")
+
+
+def _levels(name, weights, momentum, output_stride, freeze_batch_norm):
+    """The network itself, and its levels P1 to P5."""
     source = _SOURCES[name]
     application = getattr(keras.applications, source.application)(
         input_shape=(None, None, 3), include_top=False, weights=weights, **source.options
@@ -127,11 +170,8 @@ def create(
     application = with_output_stride(application, output_stride)
     levels = {f"P{i}": application.get_layer(x).input for i, x in enumerate(source.leaving, 1)}
     levels["P5"] = application.output
-    if source.last_block and not widen:
-        levels["P5"] = application.get_layer(source.last_block).output
-    features = keras.Model(application.input, levels, name="features")
-    for layer in features.layers:
+    for layer in application.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = batch_norm_momentum
+            layer.momentum = momentum
             layer.trainable = not freeze_batch_norm
-    return keras.Model(images, features(scale_pixels(images, source.scaling)), name=name)
+    return application, levels

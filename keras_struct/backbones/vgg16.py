@@ -97,3 +97,31 @@ def load_vgg(weights):
         vgg = keras.applications.VGG16(weights=None, include_top=True)
         vgg.load_weights(weights)
     return vgg
+
+
+def vgg16_trunk(images, weights=None, frozen_blocks=2):
+    """VGG16 up to conv5_3, and what its dense layers start from.
+
+    Args:
+        images: Keras tensor (B, H, W, 3), RGB in 0..255.
+        weights: None, "imagenet", or the path of a `keras.applications.VGG16` weights file.
+        frozen_blocks: int, first blocks that are not trained if there are weights.
+
+    Returns:
+        (B, H / 16, W / 16, 512) Keras tensor; and the weights of fc6 and fc7 as two lists
+        [kernel, bias], or None where there are none.
+
+    Source: Girshick 2015, arXiv:1504.08083, section 4.5 (conv1 and conv2 stay as they are).
+    """
+    vgg = load_vgg(weights)
+    x = scale_pixels(images, "caffe")
+    for layer in vgg.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            block = int(layer.name[len("block")])
+            layer.trainable = weights is None or block > frozen_blocks
+            x = layer(x)
+        elif isinstance(layer, keras.layers.MaxPooling2D) and layer.name != "block5_pool":
+            x = keras.layers.MaxPooling2D(2, padding="same", name=layer.name)(x)
+    names = [layer.name for layer in vgg.layers]
+    dense = [vgg.get_layer(f"fc{n}").get_weights() for n in (1, 2)] if "fc1" in names else None
+    return x, dense

@@ -36,12 +36,17 @@ class SmoothL1BoxLoss(keras.losses.Loss):
         self.delta = float(delta)
 
     def call(self, y_true, y_pred):
-        difference = ops.abs(y_pred["box_deltas"] - y_true["deltas"])
-        square = 0.5 * ops.square(difference) / self.delta
-        values = ops.where(ops.less(difference, self.delta), square, difference - 0.5 * self.delta)
-        positive = ops.greater_equal(y_true["labels"], 0)
-        values = ops.where(positive, ops.sum(values, axis=-1), 0.0)
+        values = smooth_l1(y_pred["box_deltas"] - y_true["deltas"], self.delta)
+        values = ops.where(ops.greater_equal(y_true["labels"], 0), values, 0.0)
         return per_image(values, y_true["num_positive"])
 
     def get_config(self):
         return {**super().get_config(), "delta": self.delta}
+
+
+def smooth_l1(difference, delta=1.0):
+    """Sum over the last axis of smooth L1: x^2 / (2 delta) below delta, |x| - delta / 2 above."""
+    difference = ops.abs(difference)
+    square = 0.5 * ops.square(difference) / delta
+    values = ops.where(ops.less(difference, delta), square, difference - 0.5 * delta)
+    return ops.sum(values, axis=-1)

@@ -1,8 +1,6 @@
-"""SSD's default boxes: the published scales and ratios, or sizes of one's own, laid on a grid."""
+"""Sizes of SSD's default boxes: the published scales and ratios."""
 
 import math
-
-import numpy as np
 
 # Sizes of the authors' configurations for VGG16, in pixels: (smallest per level ..., the end).
 _VGG_SIZES = {
@@ -54,35 +52,6 @@ def published_steps(backbone, image_size, pyramid=False):
     if backbone != "vgg16" or pyramid:
         return None
     return {f"P{level + 3}": step for level, step in enumerate(_VGG_STEPS[image_size])}
-
-
-def grid(sizes, cells, image_size, steps=None):
-    """Lay boxes of given sizes on the cells of every level.
-
-    Args:
-        sizes: {"P3": ((width, height), ...), ...} in pixels.
-        cells: {"P3": (rows, columns), ...} of the feature maps.
-        image_size: int, pixels of the square input image.
-        steps: {"P3": pixels between centres, ...}, or None for image_size / cells.
-
-    Returns:
-        (A, 4) float32, xyxy, pixels, not clipped. Order: level, row, column, size.
-    """
-    return np.concatenate(
-        [
-            _level_grid(sizes[level], cells[level], image_size, (steps or {}).get(level))
-            for level in sizes
-        ]
-    )
-
-
-def _level_grid(sizes, cells, image_size, step):
-    rows, columns = cells
-    y = (np.arange(rows) + 0.5) * (step or image_size / rows)
-    x = (np.arange(columns) + 0.5) * (step or image_size / columns)
-    centres = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 1, 2)
-    half = np.asarray(sizes, "float64")[None] / 2
-    return np.concatenate([centres - half, centres + half], -1).reshape(-1, 4).astype("float32")
 
 
 def _level_sizes(small, large, ratios):

@@ -19,7 +19,7 @@ def dense_head(levels, sizes, num_scores, light, prior=None):
 
     Returns:
         {"box_deltas": (B, A, 4), "class_logits": (B, A, num_scores)} float32 Keras tensors, in
-        the order of `default_boxes.grid`.
+        the order of `grid_anchors`.
 
     Source: Liu et al. 2016, arXiv:1512.02325, section 2.1; Sandler et al. 2018, arXiv:1801.04381,
     section 6.2 (SSDLite); Lin et al. 2017, arXiv:1708.02002, section 4.1 (prior).

@@ -6,14 +6,17 @@ from keras import ops
 from keras_struct import backbones, losses
 from keras_struct.layers.anchor_decoder import AnchorDecoder
 from keras_struct.models.cards import card_of
-from keras_struct.models.ssd import default_boxes as boxes_on_grid
+from keras_struct.models.feature_pyramid import feature_pyramid
 from keras_struct.models.ssd import levels as ssd_levels
 from keras_struct.models.ssd.arguments import check_arguments
+from keras_struct.models.ssd.default_boxes import published_sizes, published_steps
 from keras_struct.models.ssd.head import dense_head
+from keras_struct.ops.anchors import grid_anchors
 from keras_struct.ops.nms import Options, check_options
 
 _CLASS_LOSSES = {"multibox": losses.HardNegativeCrossEntropy, "focal": losses.FocalClassLoss}
 _FOCAL_PRIOR = 0.01
+_PYRAMID_CHANNELS = 128
 _LOSS_PARTS = ("box_loss", "class_loss")
 
 
@@ -85,7 +88,7 @@ class SSD(keras.Model):
         body = backbones.create(backbone, image_size, weights)
         sizes = default_boxes
         if default_boxes == "published":
-            sizes = boxes_on_grid.published_sizes(backbone, image_size, pyramid)
+            sizes = published_sizes(backbone, image_size, pyramid)
         class_loss = _CLASS_LOSSES[loss]()
 
         # === Functional model ===
@@ -112,8 +115,8 @@ class SSD(keras.Model):
         self.iou_threshold = iou_threshold
 
         cells = {level: features[level].shape[1:3] for level in sizes}
-        steps = boxes_on_grid.published_steps(backbone, image_size, pyramid)
-        self.anchors = boxes_on_grid.grid(sizes, cells, image_size, steps)
+        steps = published_steps(backbone, image_size, pyramid)
+        self.anchors = grid_anchors(sizes, cells, image_size, steps)
         self.box_loss = losses.SmoothL1BoxLoss()
         self.class_loss = class_loss
         self.image_mean = losses.ImageMean()
@@ -193,7 +196,8 @@ class SSD(keras.Model):
 
 def _levels(features, backbone, image_size, wanted, pyramid):
     if pyramid:
-        return ssd_levels.pyramid_levels(features, wanted)
+        # A tower behind it (two blocks shared by the levels) trains slower from few images.
+        return feature_pyramid(features, wanted, _PYRAMID_CHANNELS, light=True)
     if backbone == "vgg16":
         return ssd_levels.vgg_levels(features, image_size)
     return ssd_levels.extra_levels(features)

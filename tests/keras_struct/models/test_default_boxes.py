@@ -5,6 +5,7 @@ import pytest
 
 from keras_struct.models.ssd import default_boxes, fit_default_boxes
 from keras_struct.models.ssd.fitted_boxes import size_iou
+from keras_struct.ops.anchors import grid_anchors
 
 pytestmark = pytest.mark.agnostic
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.agnostic
 def test_published_boxes_of_the_first_cell():
     sizes = default_boxes.published_sizes("vgg16", 300)
     cells = {f"P{i}": (n, n) for i, n in zip(range(3, 9), (38, 19, 10, 5, 3, 1), strict=True)}
-    boxes = default_boxes.grid(sizes, cells, 300, default_boxes.published_steps("vgg16", 300))
+    boxes = grid_anchors(sizes, cells, 300, default_boxes.published_steps("vgg16", 300))
     assert boxes.shape == (8732, 4)
     # conv4_3: step 8, sizes 30 and sqrt(30 * 60), ratio 2 both ways, centre (4, 4)
     mean, root = math.sqrt(30 * 60), math.sqrt(2)
@@ -27,16 +28,16 @@ def test_published_boxes_of_the_first_cell():
 def test_steps_are_the_papers_not_size_over_cells():
     steps = default_boxes.published_steps("vgg16", 300)
     sizes = {"P7": ((10.0, 10.0),)}
-    boxes = default_boxes.grid(sizes, {"P7": (3, 3)}, 300, steps)
+    boxes = grid_anchors(sizes, {"P7": (3, 3)}, 300, steps)
     assert boxes[:, 0].max() == 2.5 * 100 - 5
-    assert default_boxes.grid({"P4": sizes["P7"]}, {"P4": (19, 19)}, 300)[0, 0] == pytest.approx(
+    assert grid_anchors({"P4": sizes["P7"]}, {"P4": (19, 19)}, 300)[0, 0] == pytest.approx(
         0.5 * 300 / 19 - 5
     )
 
 
 def test_order_is_level_row_column_size():
     sizes = {"P3": ((2.0, 2.0), (4.0, 4.0)), "P4": ((8.0, 8.0),)}
-    boxes = default_boxes.grid(sizes, {"P3": (2, 2), "P4": (1, 1)}, 16)
+    boxes = grid_anchors(sizes, {"P3": (2, 2), "P4": (1, 1)}, 16)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert centres[::2][:4].tolist() == [[4, 4], [12, 4], [4, 12], [12, 12]]
     assert (boxes[1] - boxes[0]).tolist() == [-1, -1, 1, 1] and len(boxes) == 9

@@ -1,0 +1,149 @@
+"""Faster R-CNN: proposals from the network itself."""
+
+import keras
+
+from keras_struct.layers.roi_align import RoIAlign
+from keras_struct.layers.roi_pool import RoIPool
+from keras_struct.models.region_based import trunks
+from keras_struct.models.region_based.branches import BoxBranch
+from keras_struct.models.region_based.detector import Parts, RegionDetector
+from keras_struct.models.region_based.options import RegionOptions
+from keras_struct.models.region_based.proposal_head import proposal_head
+from keras_struct.models.region_based.proposer import Proposer
+
+REGION_FEATURES = {"align": RoIAlign, "pool": RoIPool}
+_SCALES = {"single": (8.0, 16.0, 32.0), "pyramid": (8.0,)}
+_OWN = (
+    *("backbone", "neck", "region_features", "anchor_scales", "anchor_ratios"),
+    *("num_proposals", "width", "units", "dropout", "freeze_batch_norm"),
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_struct")
+class FasterRCNN(RegionDetector):
+    """Faster R-CNN: a network proposes regions and looks at each of them.
+
+    `FasterRCNN("vgg16", num_classes=20, image_size=(600, 1000))` is the published network: conv5_3
+    at stride 16, 9 anchors a cell, RoIPool 7x7, fc6 and fc7. On other backbones it reads regions
+    from a feature pyramid by RoIAlign, as is usual today; neck="single" gives ResNet's "C4" form,
+    whose last stage runs on every region. Proposals and heads train together.
+
+    Args:
+        backbone: one of `keras_struct.backbones.names()`.
+        num_classes: int, object classes without background.
+        image_size: int or (height, width), pixels of the input image.
+        weights: None, "imagenet" or a path: weights of the backbone.
+        neck: "single" (one level of stride 16) or "pyramid" (P2 to P6); None for "single" with
+            VGG16, else "pyramid".
+        region_features: "pool" (RoIPool, as published) or "align" (RoIAlign); None for "pool" with
+            VGG16, else "align".
+        anchor_scales: floats, sides of the square anchors over the stride of their level; None
+            for (8, 16, 32) on one level and (8,) on a pyramid. Small objects want less.
+        anchor_ratios: floats, height over width of anchors.
+        num_proposals: (in training, at rest), proposals of an image that are kept.
+        width: int, channels of the pyramid.
+        units: int, of the two dense layers on each region; None for 4096 with VGG16, else 1024.
+        dropout: float in [0, 1), behind these.
+        freeze_batch_norm: bool, leave the batch norms of the backbone as they came, as published
+            for ResNet.
+        name: of the model.
+        **options: further arguments of `RegionOptions`: `class_names`, `resize`,
+            `regions_per_image`, ...
+
+    Raises:
+        ValueError: for arguments that do not fit.
+
+    Example:
+        model = keras_struct.models.FasterRCNN("mobilenet_v2", num_classes=3, image_size=320)
+        model.compile("adamw")
+        model.fit(dataset.batches(2, image_size=320, augment=True), epochs=20)
+        detector = model.with_decoder()
+
+    Source: Ren et al. 2015, arXiv:1506.01497; Lin et al. 2017, arXiv:1612.03144 (pyramid); He et
+    al. 2016, arXiv:1512.03385 (C4).
+    """
+
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        image_size,
+        *,
+        weights=None,
+        neck=None,
+        region_features=None,
+        anchor_scales=None,
+        anchor_ratios=(0.5, 1.0, 2.0),
+        num_proposals=(1000, 300),
+        width=256,
+        units=None,
+        dropout=0.0,
+        freeze_batch_norm=False,
+        name=None,
+        **options,
+    ):
+        options = RegionOptions(num_classes, image_size, **options)
+        vgg = backbone == "vgg16"
+        neck = neck or ("single" if vgg else "pyramid")
+        region_features = region_features or ("pool" if vgg else "align")
+        check_parts(backbone, neck, region_features)
+        anchor_scales = tuple(anchor_scales or _SCALES[neck])
+
+        # === Functional model ===
+        images = trunks.images_input(options.image_size)
+        more = {"width": width} if neck == "pyramid" else {}
+        make = trunks.pyramid_trunk if neck == "pyramid" else trunks.single_trunk
+        trunk = make(images, backbone, weights, freeze_batch_norm, units, dropout, **more)
+        proposer = Proposer(
+            trunks.cells_of(trunk.proposing),
+            options.image_size,
+            anchor_scales,
+            anchor_ratios,
+            num_proposals,
+            (2000, 1000) if neck == "pyramid" else (12000, 6000),
+            border=None if neck == "pyramid" else 0.0,
+        )
+        found = proposal_head(trunk.proposing, proposer.num_anchors, trunk.proposal_width)
+        features = REGION_FEATURES[region_features]
+        boxes = BoxBranch(
+            features(trunk.size, name="region_features"), trunk.body, num_classes, name="box_branch"
+        )
+        parts = Parts(boxes, proposer, **self._more_branches(trunk, features, options))
+        super().__init__(images, {**trunk.levels, **found}, parts, options, name=name)
+
+        # === Config ===
+        self._own = {
+            "backbone": backbone,
+            "neck": neck,
+            "region_features": region_features,
+            "anchor_scales": list(anchor_scales),
+            "anchor_ratios": list(anchor_ratios),
+            "num_proposals": list(num_proposals),
+            "width": width,
+            "units": units,
+            "dropout": dropout,
+            "freeze_batch_norm": freeze_batch_norm,
+        }
+
+    def _more_branches(self, trunk, features, options):
+        """Branches beside that of boxes: none."""
+        return {}
+
+    def get_config(self):
+        return {**super().get_config(), **self._own}
+
+
+def check_parts(backbone, neck, region_features):
+    """Raise a ValueError for parts that are none, or do not go together."""
+    if neck not in trunks.NECKS:
+        raise ValueError(f"`neck` must be one of {trunks.NECKS}. Received: neck={neck!r}.")
+    if region_features not in REGION_FEATURES:
+        raise ValueError(
+            f"`region_features` must be one of {tuple(REGION_FEATURES)}. "
+            f"Received: region_features={region_features!r}."
+        )
+    if backbone == "vgg16" and neck == "pyramid":
+        raise ValueError(
+            "`neck` must be 'single' with vgg16, which has no level beyond stride 16. "
+            f"Received: neck={neck!r}."
+        )
