@@ -16,6 +16,7 @@ from keras_struct.ops.region_sampling import sample_regions
 from keras_struct.ops.region_targets import keypoint_targets, mask_targets
 
 _FIXED_SEED = 1
+_NO_FEATURES = ("rpn_logits", "rpn_deltas", "proposals")
 
 
 @dataclasses.dataclass
@@ -76,7 +77,7 @@ class RegionDetector(keras.Model):
         regions = keras.KerasTensor((None, 1, 4), "float32")
         for branch in (parts.boxes, parts.masks, parts.keypoints):
             if branch is not None:
-                branch(raw, regions)  # builds it
+                branch(_features(raw), regions)  # builds it
         self.loss_parts = [keras.metrics.Mean(name=each) for each in self._loss_names()]
 
     @property
@@ -114,6 +115,7 @@ class RegionDetector(keras.Model):
         return total + ops.sum(self.losses) if self.losses else total
 
     def _head_losses(self, y, raw, regions, training):
+        raw = _features(raw)
         found = self.box_branch(raw, regions["boxes"], training=training)
         parts = {
             "class_loss": head_losses.region_class_loss(regions, found["class_logits"]),
@@ -168,6 +170,7 @@ class RegionDetector(keras.Model):
         """
         raw = self.output
         proposals = raw["proposals"] if self.proposer is None else self.proposer.propose(raw)
+        raw = _features(raw)
         results = self.decoder(**options)(self.box_branch(raw, proposals), proposals)
         boxes = results["boxes"]
         if self.mask_branch is not None:
@@ -191,3 +194,8 @@ class RegionDetector(keras.Model):
     def from_config(cls, config):
         """Rebuild from `get_config`."""
         return cls(**config)
+
+
+def _features(raw):
+    """What regions are read from."""
+    return {name: x for name, x in raw.items() if name not in _NO_FEATURES}

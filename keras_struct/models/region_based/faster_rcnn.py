@@ -1,5 +1,7 @@
 """Faster R-CNN: proposals from the network itself."""
 
+import functools
+
 import keras
 
 from keras_struct.layers.roi_align import RoIAlign
@@ -13,10 +15,6 @@ from keras_struct.models.region_based.proposer import Proposer
 
 REGION_FEATURES = {"align": RoIAlign, "pool": RoIPool}
 _SCALES = {"single": (8.0, 16.0, 32.0), "pyramid": (8.0,)}
-_OWN = (
-    *("backbone", "neck", "region_features", "anchor_scales", "anchor_ratios"),
-    *("num_proposals", "width", "units", "dropout", "freeze_batch_norm"),
-)
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")
@@ -40,6 +38,8 @@ class FasterRCNN(RegionDetector):
         anchor_scales: floats, sides of the square anchors over the stride of their level; None
             for (8, 16, 32) on one level and (8,) on a pyramid. Small objects want less.
         anchor_ratios: floats, height over width of anchors.
+        canonical_size: float, pixels: regions of this size are read from P4 of a pyramid, half as
+            large ones from P3. The published 224 is ImageNet's; small images want less.
         num_proposals: (in training, at rest), proposals of an image that are kept.
         width: int, channels of the pyramid.
         units: int, of the two dense layers on each region; None for 4096 with VGG16, else 1024.
@@ -74,6 +74,7 @@ class FasterRCNN(RegionDetector):
         region_features=None,
         anchor_scales=None,
         anchor_ratios=(0.5, 1.0, 2.0),
+        canonical_size=224,
         num_proposals=(1000, 300),
         width=256,
         units=None,
@@ -104,10 +105,11 @@ class FasterRCNN(RegionDetector):
             border=None if neck == "pyramid" else 0.0,
         )
         found = proposal_head(trunk.proposing, proposer.num_anchors, trunk.proposal_width)
-        features = REGION_FEATURES[region_features]
-        boxes = BoxBranch(
-            features(trunk.size, name="region_features"), trunk.body, num_classes, name="box_branch"
+        features = functools.partial(
+            REGION_FEATURES[region_features], canonical_size=canonical_size
         )
+        pooled = features(trunk.size, name="region_features")
+        boxes = BoxBranch(pooled, trunk.body, num_classes, name="box_branch")
         parts = Parts(boxes, proposer, **self._more_branches(trunk, features, options))
         super().__init__(images, {**trunk.levels, **found}, parts, options, name=name)
 
@@ -118,6 +120,7 @@ class FasterRCNN(RegionDetector):
             "region_features": region_features,
             "anchor_scales": list(anchor_scales),
             "anchor_ratios": list(anchor_ratios),
+            "canonical_size": canonical_size,
             "num_proposals": list(num_proposals),
             "width": width,
             "units": units,
