@@ -46,8 +46,8 @@ def rectangle_maxima(placed, rows, columns, most: int, column_powers):
     Returns:
         (B * R * n * n, C), 0 for rectangles without cells.
     """
-    row_power, tops = _windows(*rows, most)
-    column_power, lefts = _windows(*columns, most)
+    row_power, tops = _windows(*rows, placed.height, most)
+    column_power, lefts = _windows(*columns, placed.width, most)
     power = (row_power * column_powers)[..., None] + column_power[:, :, None]
     best = None
     for top in tops:
@@ -71,13 +71,14 @@ def _doubled(windows, powers, axis):
     return results
 
 
-def _windows(low, high, most):
+def _windows(low, high, cells, most):
     """The power of the two windows that cover low..high, and where each begins."""
     power, size = ops.zeros_like(low), ops.ones_like(low)
     for number in range(most - 1):
         longer = ops.cast(high - low > 2 ** (number + 1), "int32")
         power, size = power + longer, size + longer * 2**number
-    return power, (low, ops.maximum(high - size, 0))
+    # Where there are no cells, low or high - size can lie beyond the map.
+    return power, (ops.minimum(low, cells - 1), ops.maximum(high - size, 0))
 
 
 def _wide(number):
