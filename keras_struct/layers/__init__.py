@@ -11,4 +11,16 @@ from keras_struct.layers.l2_normalization import L2Normalization as L2Normalizat
 from keras_struct.layers.max_unpooling import MaxPoolingWithSwitches as MaxPoolingWithSwitches
 from keras_struct.layers.max_unpooling import MaxUnpooling as MaxUnpooling
 from keras_struct.layers.non_max_suppression import NonMaxSuppression as NonMaxSuppression
+from keras_struct.layers.position_sensitive import (
+    PositionSensitiveRoIAlign as PositionSensitiveRoIAlign,
+)
+from keras_struct.layers.position_sensitive import (
+    PositionSensitiveRoIPool as PositionSensitiveRoIPool,
+)
+from keras_struct.layers.region_warp import RegionWarp as RegionWarp
 from keras_struct.layers.resize_to import ResizeTo as ResizeTo
+from keras_struct.layers.roi_align import RoIAlign as RoIAlign
+from keras_struct.layers.roi_pool import RoIPool as RoIPool
+from keras_struct.layers.spatial_pyramid_pooling import (
+    SpatialPyramidPooling as SpatialPyramidPooling,
+)

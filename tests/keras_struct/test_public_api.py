@@ -42,6 +42,8 @@ PUBLIC = {
             "NonMaxSuppression",
             "ResizeTo",
         ),
+        *("PositionSensitiveRoIAlign", "PositionSensitiveRoIPool", "RegionWarp", "RoIAlign"),
+        *("RoIPool", "SpatialPyramidPooling"),
     },
     "keras_struct.losses": {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),
@@ -53,7 +55,11 @@ PUBLIC = {
         *("CRFasRNN", "DeconvNet", "DeepLab", "FCN", "SSD", "UNet", "aggregate_proposals"),
         *("arguments", "create", "fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
-    "keras_struct.ops": {"boxes", "hard_negatives", "match_boxes", "non_max_suppression"},
+    "keras_struct.ops": {
+        *("boxes", "hard_negatives", "match_boxes", "non_max_suppression"),
+        *("position_sensitive_roi_align", "position_sensitive_roi_pool", "region_warp"),
+        *("roi_align", "roi_pool", "spatial_pyramid_pooling"),
+    },
     "keras_struct.training": {
         *("BatchPredictor", "Checkpoints", "EarlyStopping", "Evaluation", "ExactResume"),
         *(
