@@ -69,14 +69,23 @@ def to_network(boxes, size: tuple[int, int], image_size, resize: str) -> np.ndar
     return np.asarray(boxes, "float32").reshape(-1, 4) * _scales(size, image_size, resize)
 
 
-def to_original(boxes, size: tuple[int, int], image_size, resize: str) -> np.ndarray:
-    """Map boxes (N, 4) xyxy from network pixels back to original pixels, clipped to the image.
+def to_original(
+    boxes, size: tuple[int, int], image_size, resize: str, clip: bool = True
+) -> np.ndarray:
+    """Map boxes (N, 4) xyxy from network pixels back to original pixels.
 
     The inverse of `to_network`, with the same arguments.
+
+    Args:
+        boxes: (N, 4) xyxy, pixels of the network input.
+        size: (height, width) of the original image, pixels.
+        image_size: int or (height, width), pixels of the network input.
+        resize: "stretch" or "letterbox".
+        clip: whether to clip them to the image. What lies in a box, its mask, needs it whole.
     """
     boxes = np.asarray(boxes, "float32").reshape(-1, 4) / _scales(size, image_size, resize)
     limits = np.float32([size[1], size[0], size[1], size[0]])
-    return np.clip(boxes, 0, limits)
+    return np.clip(boxes, 0, limits) if clip else boxes
 
 
 def _scales(size, image_size, resize):
