@@ -182,6 +182,35 @@ def _nearest(geometry, axis):
     return ((2 * tf.range(want) + 1) * have) // (2 * want)
 
 
+def place_masks(masks: tf.Tensor, geometry: Geometry, image_size) -> tf.Tensor:
+    """Masks of objects in the network input: each pixel takes that of the nearest, 0 around them.
+
+    It equals `place` with "nearest" and `surround`, in one step and without turning the axes:
+    with hundreds of objects every copy of their masks counts.
+
+    Args:
+        masks: (N, h, w), of the original image.
+        geometry: how the image lands in the network input.
+        image_size: int or (height, width), pixels of the network input.
+
+    Returns:
+        (N, height, width) of the same dtype.
+    """
+    for axis, side in enumerate(image_sides(image_size)):
+        origin, extent = _mirrored_origin(geometry)[axis], geometry.target[2 + axis]
+        place_in_target = tf.range(side) - origin
+        seen = (place_in_target >= 0) & (place_in_target < extent)
+        sources = _nearest(geometry, axis)
+        last = geometry.region[2 + axis] - 1
+        sources = tf.where(geometry.flip[axis], last - sources, sources)
+        # those beyond the target take any pixel, and are cleared
+        rows = tf.gather(sources, tf.clip_by_value(place_in_target, 0, extent - 1))
+        masks = tf.gather(masks, geometry.region[axis] + rows, axis=1 + axis)
+        shape = [1, -1, 1] if axis == 0 else [1, 1, -1]
+        masks *= tf.reshape(tf.cast(seen, masks.dtype), shape)
+    return masks
+
+
 def surround(pixels: tf.Tensor, geometry: Geometry, image_size, fill, pad) -> tf.Tensor:
     """Put placed pixels into the network input, filled up around them.
 
