@@ -124,6 +124,7 @@ class ToyDataset:
     """Images of 40 x 60 pixels that all hold the box the toy artefact finds."""
 
     class_names = ("red", "green")
+    fields = ("bounding_boxes",)
 
     def __init__(self, count=3, box=(3.75, 2.5, 37.5, 30.0)):
         self.count, self.box = count, box
