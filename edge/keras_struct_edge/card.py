@@ -29,6 +29,15 @@ def _range(value):
     return numbers and [float(v) if isinstance(v, int | float) else v for v in value] == [0, 255]
 
 
+def _pairs(value):
+    return isinstance(value, list) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(type(end) is int and end >= 0 for end in pair)
+        for pair in value
+    )
+
+
 # field -> (check, rule in words); the input's own fields follow in _INPUT_FIELDS
 _FIELDS = {
     "task": (_text, "a word such as 'detection'"),
@@ -36,6 +45,10 @@ _FIELDS = {
     "input": (lambda value: isinstance(value, dict), "an object"),
     "results": (lambda value: _texts(value) and len(value) > 0, "a list of result names"),
     "batch_size": (lambda value: value is None or _count(value), "a positive integer or null"),
+}
+_OPTIONAL_FIELDS = {
+    "keypoint_names": (_texts, "a list of names"),
+    "skeleton": (_pairs, "a list of pairs of keypoints, numbers from 0"),
 }
 _INPUT_FIELDS = {
     "name": (_text, "a name"),
@@ -80,7 +93,8 @@ def parse_card(text: bytes | str | None, path: Path | str) -> dict:
             "Write the file with keras_struct_export.export(model, path)."
         )
     _check_version(card.get("card_version"), path)
-    _check_fields(card, _FIELDS, "", path)
+    optional = {k: rule for k, rule in _OPTIONAL_FIELDS.items() if card.get(k) is not None}
+    _check_fields(card, {**_FIELDS, **optional}, "", path)
     _check_fields(card["input"], _INPUT_FIELDS, "input.", path)
     return card
 

@@ -6,6 +6,9 @@ import numpy as np
 
 from .preprocessing import check_image
 
+_OPACITY = 0.45  # of masks
+_LEAST_SCORE = 0.05  # of a keypoint that is drawn
+
 
 def class_colour(label: int) -> tuple[int, int, int]:
     """A fixed, bright RGB colour for a class; neighbouring labels lie far apart."""
@@ -56,17 +59,51 @@ def draw_detections(image, detections, line_width: int | None = None):
             f"`line_width` must be a positive integer or None. Received: line_width={line_width!r}."
         )
     canvas = opened(image)
+    if detections.masks is not None:
+        canvas = _with_masks(canvas, detections.masks)
     line = line_width or max(1, round(min(canvas.size) / 200))
     font = text_font(canvas)
     pen = ImageDraw.Draw(canvas)
     # best last, so that what the model is surest of lies on top; text above all lines
-    worst_first = list(detections)[::-1]
+    worst_first = list(detections.without_details())[::-1]
     for one in worst_first:
         box = _pixels(one.boxes[0], canvas.size)
         pen.rectangle(box, outline=class_colour(int(one.labels[0])), width=line)
     for one in worst_first:
         _draw_label(pen, canvas.size, one, max(2, line), font)
+    for index in range(len(detections))[::-1] if detections.keypoints is not None else ():
+        _draw_keypoints(
+            pen, detections.keypoints[index], detections.skeleton, class_colour(index), line
+        )
     return finished(canvas, image)
+
+
+def _with_masks(canvas, masks):
+    """The image below translucent masks, each in a colour of its own: neighbours stay apart."""
+    from PIL import Image
+
+    if masks.shape[1:] != canvas.size[::-1]:
+        raise ValueError(
+            f"`image` must have the masks' size {masks.shape[1:]}. Received: image of size "
+            f"{canvas.size[::-1]}. Give the image the masks were made from."
+        )
+    pixels = np.array(canvas)
+    for index in range(len(masks))[::-1]:
+        colour = np.array(class_colour(index), np.float32)
+        inside = masks[index]
+        pixels[inside] = np.round(pixels[inside] * (1 - _OPACITY) + colour * _OPACITY)
+    return Image.fromarray(pixels)
+
+
+def _draw_keypoints(pen, points, skeleton, colour, line):
+    """Points with a score, and lines between those that the skeleton joins."""
+    seen = points[:, 2] > _LEAST_SCORE
+    for first, second in skeleton:
+        if seen[first] and seen[second]:
+            pen.line([*points[first, :2].tolist(), *points[second, :2].tolist()], colour, line)
+    radius = line + 1
+    for x, y in points[seen, :2].tolist():
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour, (0, 0, 0))
 
 
 def _draw_label(pen, size, one, margin, font):

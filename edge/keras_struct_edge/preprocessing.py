@@ -62,16 +62,26 @@ def preprocess(image: np.ndarray, spec: dict) -> np.ndarray:
     return batch
 
 
-def boxes_to_original(boxes: np.ndarray, size: tuple[int, int], spec: dict) -> np.ndarray:
+def boxes_to_original(
+    boxes: np.ndarray, size: tuple[int, int], spec: dict, clip: bool = True
+) -> np.ndarray:
     """Map (N, 4) xyxy boxes from network pixels to an original image of `size` (height, width).
 
-    Boxes are clipped to the image.
+    Boxes are clipped to the image, unless `clip` is False: what lies in a box needs it whole.
     """
+    corners = points_to_original(boxes.reshape(-1, 2, 2), size, spec, clip)
+    return corners.reshape(-1, 4)
+
+
+def points_to_original(
+    points: np.ndarray, size: tuple[int, int], spec: dict, clip: bool = True
+) -> np.ndarray:
+    """Map points (..., 2) of (x, y) from network to original pixels, as `boxes_to_original`."""
     height, width = size
     placed_height, placed_width = placed_size(height, width, spec)
-    scale = np.array([width / placed_width, height / placed_height] * 2)
-    limit = np.array([width, height] * 2)
-    return np.clip(boxes.astype(np.float64) * scale, 0, limit).astype(np.float32)
+    scale = np.array([width / placed_width, height / placed_height])
+    points = points.astype(np.float64) * scale
+    return (np.clip(points, 0, [width, height]) if clip else points).astype(np.float32)
 
 
 def labels_to_original(labels: np.ndarray, size: tuple[int, int], spec: dict) -> np.ndarray:

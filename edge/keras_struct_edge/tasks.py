@@ -6,18 +6,36 @@ from typing import NamedTuple
 import numpy as np
 
 from .detections import Detections
-from .preprocessing import boxes_to_original, labels_to_original, scores_to_original
+from .masks import paste_masks
+from .preprocessing import (
+    boxes_to_original,
+    labels_to_original,
+    points_to_original,
+    scores_to_original,
+)
 from .segmentation import Segmentation
 
 
 def _detections(results, index, size, card):
     # valid by label, never by box value or score: padding has label -1
     keep = results["labels"][index] >= 0
+    boxes, spec, details = results["boxes"][index][keep], card["input"], {}
+    if "masks" in card["results"]:
+        whole = boxes_to_original(boxes, size, spec, clip=False)
+        details["masks"] = paste_masks(results["masks"][index][keep], whole, size)
+        details["masks"].setflags(write=False)
+    if "keypoints" in card["results"]:
+        points = results["keypoints"][index][keep].astype(np.float32)
+        places = points_to_original(points[..., :2], size, spec)
+        details["keypoints"] = np.concatenate((places, points[..., 2:]), axis=-1)
+        details["keypoint_names"] = tuple(card.get("keypoint_names") or ())
+        details["skeleton"] = tuple(card.get("skeleton") or ())
     return Detections(
-        boxes_to_original(results["boxes"][index][keep], size, card["input"]),
+        boxes_to_original(boxes, size, spec),
         results["scores"][index][keep],
         results["labels"][index][keep],
         tuple(card["class_names"]),
+        **details,
     )
 
 
@@ -36,6 +54,7 @@ class Task(NamedTuple):
 
     Args:
         results: names of the results it needs.
+        optional: names of results that are used where the card has them.
         scores: name of the result that says how sure the model is.
         min_score: least score that is shown, unless the user says otherwise.
         answer: class of the answer.
@@ -43,6 +62,7 @@ class Task(NamedTuple):
     """
 
     results: tuple[str, ...]
+    optional: tuple[str, ...]
     scores: str
     min_score: float
     answer: type
@@ -51,8 +71,17 @@ class Task(NamedTuple):
 
 # poses come in here
 TASKS = {
-    "detection": Task(("boxes", "scores", "labels"), "scores", 0.3, Detections, _detections),
-    "segmentation": Task(("segmentation",), "probabilities", 0.0, Segmentation, _segmentation),
+    "detection": Task(
+        ("boxes", "scores", "labels"),
+        ("masks", "keypoints"),
+        "scores",
+        0.3,
+        Detections,
+        _detections,
+    ),
+    "segmentation": Task(
+        ("segmentation",), ("probabilities",), "probabilities", 0.0, Segmentation, _segmentation
+    ),
 }
 
 
@@ -84,7 +113,7 @@ def answer(results: dict[str, np.ndarray], index: int, size: tuple[int, int], ca
         ValueError: if this version has no answer for the card's task, or a result is missing.
     """
     task = task_of(card)
-    wanted = {*task.results, *({task.scores} & set(card["results"]))}
+    wanted = {*task.results, *(set(task.optional) & set(card["results"]))}
     if not wanted <= set(results):
         raise ValueError(
             f"`results` must hold {sorted(wanted)}. Missing: {sorted(wanted - set(results))}. "

@@ -8,6 +8,7 @@ from keras_struct_export.compare_detections import compare_image
 from keras_struct_export.targets import Tolerance
 
 _DETECTION = ("boxes", "scores", "labels")
+_COUNTS = ("images", "compared", "agreed", "missing", "extra", "keypoints", "keypoints_agreed")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Comparison:
         dense_error: of raw outputs, RMS of the difference over RMS of the reference, the worst.
         worst_box_error: pixels, as `box_error` but of all pairs that are plainly the same object.
         worst_score_error: as `score_error` but of all such pairs.
+        mask_iou: smallest IoU of the masks of two detections that agreed, None without masks.
+            Their probabilities are judged, with other raw outputs, by `dense_error`.
+        keypoints: int, keypoints of detections that agreed.
+        keypoints_agreed: int, those within the tolerance of boxes and scores.
+        keypoint_error: pixels, largest distance of such a keypoint, None without keypoints.
     """
 
     images: int = 0
@@ -36,6 +42,10 @@ class Comparison:
     dense_error: float = 0.0
     worst_box_error: float = 0.0
     worst_score_error: float = 0.0
+    mask_iou: float | None = None
+    keypoints: int = 0
+    keypoints_agreed: int = 0
+    keypoint_error: float | None = None
 
     @property
     def agreement(self) -> float:
@@ -45,23 +55,31 @@ class Comparison:
     def within(self, tolerance: Tolerance) -> bool:
         """Whether the artefact may be called the same as the model."""
         dense = self.dense_error <= tolerance.dense
-        return dense and self.agreement >= tolerance.agreement
+        points = self.keypoints_agreed >= tolerance.agreement * self.keypoints
+        return dense and points and self.agreement >= tolerance.agreement
 
     def plus(self, other: "Comparison") -> "Comparison":
-        """Join two comparisons: counts add up, errors take the larger."""
-        counts = ("images", "compared", "agreed", "missing", "extra")
+        """Join two comparisons: counts add up, errors take the larger, the IoU the smaller."""
         joined = {}
         for name, value in vars(self).items():
-            theirs = getattr(other, name)
-            joined[name] = value + theirs if name in counts else max(value, theirs)
+            known = [one for one in (value, getattr(other, name)) if one is not None]
+            join = sum if name in _COUNTS else min if name == "mask_iou" else max
+            joined[name] = join(known) if known else None
         return Comparison(**joined)
 
     def __str__(self) -> str:
+        masks = "" if self.mask_iou is None else f", smallest mask IoU {self.mask_iou:.3g}"
+        points = ""
+        if self.keypoint_error is not None:
+            points = (
+                f", {self.keypoints_agreed} of {self.keypoints} keypoints agree, largest distance "
+                f"{self.keypoint_error:.3g} px"
+            )
         return (
             f"{self.agreed} of {self.compared} agree on {self.images} images "
             f"({self.missing} missing, {self.extra} extra), largest differences: box "
             f"{self.worst_box_error:.3g} px, score {self.worst_score_error:.3g}, raw outputs "
-            f"{self.dense_error:.3g}"
+            f"{self.dense_error:.3g}{masks}{points}"
         )
 
 

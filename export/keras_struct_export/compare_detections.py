@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_struct_export.targets import Tolerance
 
+_MASK_THRESHOLD = 0.5  # from which a cell of a mask is inside, as on the device
 _SAME_OBJECT = 0.5  # IoU from which two boxes of a class are plainly meant for one object
 
 
@@ -17,7 +18,8 @@ def compare_image(
 
     Args:
         reference: boxes (K, 4) pixels, scores (K,), labels (K,) with -1 as padding, and any
-            further field with a leading K, compared for the detections that match.
+            further field with a leading K, compared for the detections that match: keypoints
+            (K, J, 3) by distance, others, masks (K, M, M) among them, as numbers.
         result: the same from the artefact.
         tolerance: what counts as agreeing.
         score_threshold: of the decoder.
@@ -51,6 +53,8 @@ def compare_image(
         "dense_error": fields if _counts(result) else float("inf"),
         "worst_box_error": max(box_error, _largest(boxes, differing)),
         "worst_score_error": max(score_error, _largest(scores, differing)),
+        **_masks(ours, theirs, agreed),
+        **_keypoints(ours, theirs, agreed, tolerance),
     }
 
 
@@ -97,15 +101,50 @@ def _largest(errors: np.ndarray, pairs: list[tuple[int, int]]) -> float:
 
 
 def _further_fields(ours: dict, theirs: dict, pairs: list[tuple[int, int]]) -> float:
-    names = [name for name in ours if name not in ("boxes", "scores", "labels")]
+    names = [name for name in ours if name not in ("boxes", "scores", "labels", "keypoints")]
     if not names or not pairs:
         return 0.0
-    rows, columns = (list(side) for side in zip(*pairs, strict=True))
-    return max(
+    rows, columns = _rows(pairs)
+    errors = [
         float(np.sqrt(np.mean((ours[name][rows] - theirs[name][columns]) ** 2.0)))
         / max(float(np.sqrt(np.mean(ours[name][rows] ** 2.0))), 1e-12)
         for name in names
-    )
+    ]
+    return max(errors) if np.isfinite(errors).all() else float("inf")
+
+
+def _rows(pairs: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [row for row, _ in pairs], [column for _, column in pairs]
+
+
+def _masks(ours: dict, theirs: dict, pairs: list[tuple[int, int]]) -> dict[str, float]:
+    """The smallest IoU of the masks of detections that agree."""
+    if "masks" not in ours or not pairs:
+        return {}
+    rows, columns = _rows(pairs)
+    one, other = ours["masks"][rows], theirs["masks"][columns]
+    one, other = (side.reshape(len(pairs), -1) >= _MASK_THRESHOLD for side in (one, other))
+    shared, union = (one & other).sum(1), (one | other).sum(1)
+    return {"mask_iou": float(np.where(union, shared / np.maximum(union, 1), 1.0).min())}
+
+
+def _keypoints(
+    ours: dict, theirs: dict, pairs: list[tuple[int, int]], tolerance: Tolerance
+) -> dict[str, float]:
+    """How many keypoints of detections that agree do so too, and the largest distance."""
+    if "keypoints" not in ours or not pairs:
+        return {}
+    rows, columns = _rows(pairs)
+    difference = theirs["keypoints"][columns] - ours["keypoints"][rows]
+    # what is not a number is as far as can be
+    distance = np.nan_to_num(np.hypot(difference[..., 0], difference[..., 1]), nan=np.inf)
+    score = np.nan_to_num(np.abs(difference[..., 2]), nan=np.inf)
+    same = (distance <= tolerance.box) & (score <= tolerance.score)
+    return {
+        "keypoints": same.size,
+        "keypoints_agreed": int(same.sum()),
+        "keypoint_error": float(distance.max(initial=0.0)),
+    }
 
 
 def _iou(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:

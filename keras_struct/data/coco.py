@@ -12,6 +12,7 @@ from keras_struct.data.dataset import Dataset
 from keras_struct.data.errors import dataset_error
 from keras_struct.data.files import FileSource
 from keras_struct.data.paths import inside
+from keras_struct.ops import run_lengths
 
 
 def coco(annotations, images, class_names=None, strict: bool = False) -> Dataset:
@@ -198,9 +199,12 @@ def _record(entry, num_keypoints, file, masked):
         record["keypoints"] = np.array(points, "float32").reshape(-1, num_keypoints, 3)
     if masked:
         parts = [(o["segmentation"], f"{o['field']}.segmentation") for o in objects]
-        record["masks"] = lambda: masks.rasterise(parts, (height, width), file)
+        size = (height, width)
+        record["mask_runs"] = lambda: masks.to_runs(parts, boxes, size, file)
         objects = (record["labels"], record["crowd"])
-        record["label_map"] = lambda: masks.paint_labels(record["masks"](), *objects)
+        record["label_map"] = lambda: masks.paint_labels(
+            run_lengths.decode(record["mask_runs"](), size), *objects
+        )
     return record
 
 

@@ -70,9 +70,23 @@ class Dataset:
         Returns:
             "image_id", "file", "height", "width", "boxes" (N, 4) float32 xyxy in original pixels,
             "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool, "areas" (N,) float32;
-            "label_file" where the label map is a file. N is 0 where the data set has no boxes.
+            "keypoints" (N, J, 3) float32 where it has them; "label_file" where the label map is a
+            file. N is 0 where the data set has no boxes. Masks are with `mask_runs`.
         """
         return self._source.annotation(self._at(index))
+
+    def mask_runs(self, index: int) -> list[dict]:
+        """The masks of all objects of an image, in the order of `annotation`, as run lengths.
+
+        Each is {"size": [H, W], "counts": bytes}, COCO's compressed text. They are made when
+        asked for; `read(index, "instance_masks")` gives the pixels.
+
+        Raises:
+            ValueError: where the data set has no masks.
+            DatasetError: where one is malformed or lies outside its box.
+        """
+        pipeline.check_fields("instance_masks", self.fields)
+        return self._source.mask_runs(self._at(index))
 
     def label_map(self, index: int) -> np.ndarray:
         """(H, W) uint8, the class of every pixel of an image, 255 to be ignored.

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_struct.data import images
 from keras_struct.data.errors import DatasetError
+from keras_struct.ops import run_lengths
 
 
 class FileSource:
@@ -14,7 +15,7 @@ class FileSource:
         records: list of dicts with "image_id", "file" (path), "height", "width", "boxes" (N, 4)
             float32 xyxy pixels, "labels" (N,) int32, "crowd" (N,) bool, "difficult" (N,) bool,
             "areas" (N,) float32, and where the data set has them "keypoints" (N, J, 3) float32,
-            "masks", a function of no argument that gives (N, H, W) uint8, and "label_map", one
+            "mask_runs", a function of no argument that gives N run lengths, and "label_map", one
             that gives (H, W, 1) uint8; "label_file" (path) where that is a file.
         class_names: tuple of str.
         keypoint_names: tuple of str.
@@ -46,7 +47,7 @@ class FileSource:
 
     def annotation(self, index: int) -> dict:
         """Annotation of one image, without its pixels."""
-        hidden = ("masks", "label_map")
+        hidden = ("mask_runs", "label_map")
         return {key: value for key, value in self.records[index].items() if key not in hidden}
 
     def max_boxes(self, indices) -> int:
@@ -68,10 +69,14 @@ class FileSource:
         if "keypoints" in fields:
             sample["keypoints"] = record["keypoints"]
         if "instance_masks" in fields:
-            sample["instance_masks"] = record["masks"]()
+            sample["instance_masks"] = self._masks(index)
         if "segmentation_masks" in fields:
             sample["segmentation_masks"] = record["label_map"]()
         return sample
+
+    def mask_runs(self, index: int) -> list[dict]:
+        """The masks of all objects of one image, crowds too, as run lengths."""
+        return self.records[index]["mask_runs"]()
 
     def label_map(self, index: int) -> np.ndarray:
         """(H, W, 1) uint8, the label map of one image, without its pixels."""
@@ -102,7 +107,7 @@ class FileSource:
             size, file = sizes[index], files[index]
             head = {key: table[rows] for key, table in tables.items()}
             if "instance_masks" in fields:
-                head["instance_masks"] = _from_python(self._masks, index, (None, None, None))
+                head["instance_masks"] = _from_python(self._own_masks, index, (None,) * 3)
             if "segmentation_masks" in fields:
                 head["segmentation_masks"] = _from_python(self.label_map, index, (None, None, 1))
             crop = lambda region: images.read_region(file, size, region)  # noqa: E731
@@ -112,7 +117,14 @@ class FileSource:
 
     def _masks(self, index):
         record = self.records[index]
-        return record["masks"]()[~record["crowd"]]
+        return run_lengths.decode(self.mask_runs(index), (record["height"], record["width"]))
+
+    def _own_masks(self, index):
+        """Masks without those of crowds: only what is kept is decoded."""
+        record = self.records[index]
+        runs = zip(self.mask_runs(index), record["crowd"], strict=True)
+        own = [one for one, crowd in runs if not crowd]
+        return run_lengths.decode(own, (record["height"], record["width"]))
 
     def validate(self, indices) -> None:
         """Decode every image and label file once; raises DatasetError at the first damaged one."""

@@ -1,27 +1,43 @@
-"""COCO segmentations to pixels."""
+"""COCO segmentations to run lengths and pixels."""
 
 import numpy as np
 
+from keras_struct.data.annotations import BORDER_TOLERANCE
 from keras_struct.data.errors import dataset_error
+from keras_struct.ops import run_lengths
 
 
-def rasterise(segmentations, size: tuple[int, int], file) -> np.ndarray:
-    """Draw the segmentations of one image.
+def to_runs(segmentations, boxes, size: tuple[int, int], file) -> list[dict]:
+    """Run lengths of the segmentations of one image; see `keras_struct.ops.run_lengths`.
 
     Args:
         segmentations: list of (segmentation, field): polygons [[x, y, ...], ...] or a run length
             dict {"counts", "size"}, and the name of its field for messages.
+        boxes: (N, 4) xyxy, pixels, the boxes of the same objects.
         size: (height, width) of the image, pixels.
         file: the annotation file, for messages.
 
     Returns:
-        (N, H, W) uint8, 1 inside.
+        N run lengths. A polygon too small for a pixel has none inside.
 
     Raises:
-        DatasetError: where a segmentation is malformed.
+        DatasetError: where a segmentation is malformed, or lies wholly outside its box.
     """
-    masks = [_rasterise_one(value, size, file, field) for value, field in segmentations]
-    return np.stack(masks) if masks else np.zeros((0, *size), "uint8")
+    runs = [_encode_one(value, size, file, field) for value, field in segmentations]
+    extents = run_lengths.extents(runs)
+    for (_, field), box, extent in zip(segmentations, boxes, extents, strict=True):
+        seen = (extent[2:] > extent[:2]).all()
+        apart = (extent[:2] - box[2:]).max() > BORDER_TOLERANCE
+        apart |= (box[:2] - extent[2:]).max() > BORDER_TOLERANCE
+        if seen and apart:
+            raise dataset_error(
+                file,
+                field,
+                f"must lie in the `bbox` of its object, xyxy {box.tolist()}. Received: a mask "
+                f"within {extent.tolist()}",
+                "Correct the one or the other.",
+            )
+    return runs
 
 
 def paint_labels(masks, labels, crowd) -> np.ndarray:
@@ -45,22 +61,14 @@ def paint_labels(masks, labels, crowd) -> np.ndarray:
     return np.where((high == 0) | (low == high), high, 255).astype("uint8")[..., None]
 
 
-def _rasterise_one(segmentation, size, file, field):
+def _encode_one(segmentation, size, file, field):
     # COCO's own C code decides which pixels a polygon covers; this is its maintained copy.
     from faster_coco_eval.core import mask as coco_mask
 
     if isinstance(segmentation, dict):
-        runs = _check_runs(segmentation, size, file, field)
-    else:
-        runs = _check_polygons(segmentation, file, field)
-    encoded = coco_mask.frPyObjects(runs, *size) if _is_plain(runs) else runs
-    if isinstance(encoded, list):
-        encoded = coco_mask.merge(encoded)
-    return coco_mask.decode(encoded)
-
-
-def _is_plain(runs):
-    return isinstance(runs, list) or isinstance(runs["counts"], list)
+        return run_lengths.compressed(_check_runs(segmentation, size, file, field))
+    polygons = _check_polygons(segmentation, file, field)
+    return coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
 
 
 def _check_polygons(polygons, file, field):
@@ -89,7 +97,7 @@ def _check_runs(runs, size, file, field):
         return runs
     if not isinstance(counts, str) or _decoded_length(counts) != size[0] * size[1]:
         raise dataset_error(file, field, "must have counts that add up to its pixels")
-    return {**runs, "counts": counts.encode("ascii")}
+    return runs
 
 
 def _decoded_length(text):

@@ -122,7 +122,9 @@ def batches(source, indices, options: BatchOptions) -> tf.data.Dataset:
         dataset = epochs.flat_map(_as_written(inner)) if short else one_pass(epochs)
         count = steps * options.epochs
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(_tf_options())
+    # a batch of masks may be hundreds of MB: one that waits is enough
+    ahead = 1 if "instance_masks" in options.fields else tf.data.AUTOTUNE
+    return dataset.prefetch(ahead).with_options(_tf_options())
 
 
 def _augmentation_for(fields):
@@ -223,8 +225,9 @@ class _Preparation:
             points = flip_keypoints(head["keypoints"], geometry, self.keypoint_names)
             targets["keypoints"] = self._pad(points, 0.0)
         if "instance_masks" in options.fields:
-            masks = tf.transpose(head["instance_masks"], (1, 2, 0))
-            masks = tf.transpose(self._label_map(masks, geometry, 0), (2, 0, 1))
+            masks = head["instance_masks"]
+            masks = geometry_module.place_masks(masks, geometry, options.image_size)
+            masks = tf.ensure_shape(masks, (None, *options.image_size))
             targets["instance_masks"] = self._pad(masks, 0)
         if "segmentation_masks" in options.fields:
             masks = head["segmentation_masks"]

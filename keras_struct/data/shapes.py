@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_struct.data import scenes
 from keras_struct.data.dataset import Dataset
+from keras_struct.ops import run_lengths
 
 BACKGROUND = "background"
 FIELDS = ("bounding_boxes", "instance_masks", "segmentation_masks", "keypoints")
@@ -111,6 +112,10 @@ class ShapesSource:
             if field != "bounding_boxes":
                 sample[field] = scene[field]
         return sample
+
+    def mask_runs(self, index: int) -> list[dict]:
+        """The masks of all shapes of one image as run lengths."""
+        return run_lengths.encode(self.world.scene(self.first + index)["instance_masks"])
 
     def label_map(self, index: int) -> np.ndarray:
         """(H, W, 1) uint8, the label map of one image."""

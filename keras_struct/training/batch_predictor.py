@@ -20,6 +20,7 @@ class BatchPredictor:
 
     Attributes:
         task: of the model, a name of `keras_struct.training.tasks.TASKS`.
+        card: of the model; its "results" say whether there are masks or keypoints beside boxes.
 
     Call arguments:
         images: (B, H, W, 3) float32, RGB, 0..255. Another B compiles again.
@@ -34,7 +35,8 @@ class BatchPredictor:
     def __init__(
         self, model: keras.Model, scales: Sequence[float] | None = None, flip: bool = False
     ) -> None:
-        self.task = model.card()["task"]
+        self.card = model.card()
+        self.task = self.card["task"]
         self.image_size = model.image_size
         self.resize = model.resize
         self.class_names = tuple(model.class_names)

@@ -20,7 +20,7 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where the files go.
         monitor: name in the logs, higher is better; None for the headline of the model's task,
-            "val_mAP" or "val_mIoU".
+            "val_mask_mAP" of one that gives masks, "val_keypoint_mAP", "val_mAP" or "val_mIoU".
         writes: bool, False on all but one worker of a training on several machines.
 
     Attributes:
@@ -36,7 +36,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if self.monitor is None:
-            self.monitor = f"val_{task_of(self.model.card()['task']).headline}"
+            card = self.model.card()
+            self.monitor = f"val_{task_of(card['task'], card).headline}"
 
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self.monitor)

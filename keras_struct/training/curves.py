@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_struct.training.files import replacing
 from keras_struct.training.tasks import TASKS
 
-_VALIDATION = tuple(f"val_{name}" for task in TASKS.values() for name in task.shown)
+_VALIDATION = tuple(f"val_{name}" for task in TASKS.values() for name in task.every_shown)
 _PANELS = {
     "loss": lambda name: name == "loss" or name.endswith("_loss"),
     "validation": lambda name: name in _VALIDATION,

@@ -27,8 +27,11 @@ def evaluate(
     Args:
         model: a model with `with_decoder()`, a `BatchPredictor`, or any function of images
             (B, H, W, 3) float32 0..255 that gives the results of its task in pixels of these
-            images: {"boxes", "scores", "labels"} (label -1 pads) or {"segmentation"}.
-        dataset: a `keras_struct.data` dataset with boxes, or with label maps.
+            images: {"boxes", "scores", "labels"} (label -1 pads) or {"segmentation"}. Where its
+            card (`model.card()`, of a function the dict `card`) names them among "results", also
+            "masks" (B, K, M, M), probabilities inside the boxes, and "keypoints" (B, K, J, 3).
+        dataset: a `keras_struct.data` dataset with boxes, or with label maps. Masks and keypoints
+            are judged where it has them.
         batch_size: int, images at a time; the last batch is filled up with zeros.
         progress: function of (images done, images in all), or None.
         **options: `task`, `image_size` and `resize` of a plain function, or `scales` and `flip`
@@ -42,7 +45,7 @@ def evaluate(
             `task`, `image_size` and `resize`.
     """
     model = as_function(model, **options)
-    task, dataset = task_of(model.task), dataset.for_task(model.task)
+    task, dataset = task_of(model.task, model.card), dataset.for_task(model.task)
     numbers = task.metrics(dataset.class_names)
     for index, _, result in predictions(model, dataset, batch_size):
         task.update(numbers, dataset, index, result)
@@ -70,13 +73,15 @@ def predictions(
 
     Yields:
         (index, `dataset.annotation(index)`, result) in original pixels: {"boxes" (K, 4) xyxy,
-        "scores", "labels" (K,)}, padding dropped, or {"segmentation" (H, W)}.
+        "scores", "labels" (K,)}, padding dropped, with "masks" (K run lengths, see
+        `keras_struct.ops.run_lengths`) and "keypoints" (K, J, 3) where the model gives them, or
+        {"segmentation" (H, W)}.
 
     Raises:
         ValueError: as for `evaluate`.
     """
     model = as_function(model, **options)
-    task, dataset = task_of(model.task), dataset.for_task(model.task)
+    task, dataset = task_of(model.task, model.card), dataset.for_task(model.task)
     check_class_names(getattr(model, "class_names", dataset.class_names), dataset.class_names)
     index = 0
     for images, _ in dataset.batches(
@@ -112,6 +117,7 @@ class _Function:
                     f"`image_size` and `resize`. Received: model={function!r}, {known}."
                 )
             setattr(self, name, value)
+        self.card = getattr(function, "card", None)
         if hasattr(function, "class_names"):
             self.class_names = function.class_names
 

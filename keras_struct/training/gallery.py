@@ -24,8 +24,8 @@ def save_gallery(
 ) -> None:
     """Write a PNG of images spread evenly over a data set, with truth and prediction.
 
-    Detections are coloured over white true boxes; label maps lie beside each other, the true one
-    on the left.
+    Detections are coloured over white true boxes, with their masks and keypoints; label maps lie
+    beside each other, the true one on the left.
 
     Args:
         path: the PNG.
@@ -40,7 +40,7 @@ def save_gallery(
     from PIL import Image
 
     model = as_function(model)
-    task = task_of(model.task)
+    task = task_of(model.task, model.card)
     count = min(count, len(dataset))
     chosen = dataset.subset(np.linspace(0, len(dataset) - 1, count).astype(int).tolist())
     chosen = chosen.for_task(model.task)

@@ -26,11 +26,13 @@ class Evaluation(keras.callbacks.Callback):
 
     Attributes:
         result: the whole dict of the last evaluation, with the numbers by class.
-        headline: name of the task's first number in the logs, "val_mAP" or "val_mIoU".
+        headline: name of the number the model is judged by in the logs: "val_mask_mAP" of one that
+            gives masks, "val_keypoint_mAP", "val_mAP" or "val_mIoU".
         predictor: the `BatchPredictor` of the model in training.
 
     Raises:
-        ValueError: if `every` is not a positive integer.
+        ValueError: if `every` is not a positive integer, or (when training begins) if the data
+            set lacks what the model gives.
 
     Example:
         model.fit(
@@ -59,7 +61,14 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.predictor = BatchPredictor(self.model)
-        self.headline = f"val_{task_of(self.predictor.task).headline}"
+        task = task_of(self.predictor.task, self.predictor.card)
+        self.headline = f"val_{task.headline}"
+        missing = [field for field in task.fields if field not in self.dataset.fields]
+        if missing:
+            raise ValueError(
+                f"`dataset` must have the fields {task.fields} that the model is judged by. "
+                f"Received: {self.dataset!r} with {self.dataset.fields}."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == self.params.get("epochs")

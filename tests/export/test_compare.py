@@ -114,6 +114,74 @@ def test_further_fields_follow_their_detections():
     assert compare(ours, theirs, TOLERANCE).dense_error > 0.1
 
 
+def masked(seed=0):
+    """Detections with masks of two values, so that one cell more or less is known."""
+    ours = detections(seed)
+    ours["masks"] = np.zeros((2, K, 4, 4), "float32")
+    ours["masks"][:, :, :2] = 0.9  # eight of sixteen cells
+    return ours
+
+
+def test_masks_report_the_smallest_iou_of_detections_that_agree():
+    ours = masked()
+    assert compare(ours, ours, TOLERANCE).mask_iou == 1.0
+    theirs = changed(ours)
+    theirs["masks"][0, 1, 2, 0] = 0.5  # at the threshold: inside, 8 of 9 cells shared
+    theirs["masks"][1, 2, 0, :2] = 0.49  # 6 of 8
+    theirs["masks"][1, 5] = 1.0  # padding
+    found = compare(ours, theirs, TOLERANCE)
+    assert found.mask_iou == pytest.approx(6 / 8)
+    assert not found.within(TOLERANCE) and "smallest mask IoU 0.75" in str(found)
+    theirs["boxes"][1, 2] += 1.0  # no longer the same detection
+    assert compare(ours, theirs, TOLERANCE).mask_iou == pytest.approx(8 / 9)
+
+
+def test_masks_that_are_not_finite_are_never_within():
+    ours = masked()
+    theirs = changed(ours)
+    theirs["masks"][0, 1, 2, 0] = np.nan
+    assert compare(ours, theirs, TOLERANCE).dense_error == np.inf
+
+
+def test_empty_masks_are_equal_and_absent_ones_no_number():
+    ours = masked()
+    ours["masks"][:] = 0
+    assert compare(ours, ours, TOLERANCE).mask_iou == 1.0
+    plain = compare(detections(), detections(), TOLERANCE)
+    assert plain.mask_iou is None and plain.keypoint_error is None and "mask" not in str(plain)
+    nothing = {**masked(), "labels": np.full((2, K), -1), "num_detections": np.zeros(2, int)}
+    assert compare(nothing, nothing, TOLERANCE).mask_iou is None
+
+
+def test_keypoints_report_the_largest_distance_and_how_many_agree():
+    ours = detections()
+    ours["keypoints"] = np.random.default_rng(1).uniform(0, 50, (2, K, 5, 3)).astype("float32")
+    same = compare(ours, ours, TOLERANCE)
+    assert (same.keypoints, same.keypoints_agreed, same.keypoint_error) == (40, 40, 0.0)
+    assert same.within(TOLERANCE)
+    order = np.array([2, 0, 3, 1, 4, 5])
+    turned = {k: v if k == "num_detections" else v[:, order] for k, v in ours.items()}
+    assert compare(ours, turned, TOLERANCE).keypoint_error == 0.0
+    theirs = changed(ours)
+    theirs["keypoints"][1, 2, 3, :2] += (3, 4)
+    theirs["keypoints"][0, 0, 0, 2] += 0.02  # its score
+    found = compare(ours, theirs, TOLERANCE)
+    assert (found.keypoints_agreed, found.dense_error) == (38, 0.0)
+    assert found.keypoint_error == pytest.approx(5.0, abs=1e-4)
+    assert not found.within(TOLERANCE)  # 38 of 40 are less than 0.99
+    assert found.within(Tolerance(box=0.5, score=0.01, agreement=0.9, dense=1e-3))
+    assert "38 of 40 keypoints agree, largest distance 5 px" in str(found)
+
+
+def test_keypoints_that_are_not_finite_never_agree():
+    ours = detections()
+    ours["keypoints"] = np.ones((2, K, 5, 3), "float32")
+    theirs = changed(ours)
+    theirs["keypoints"][0, 0] = np.nan
+    found = compare(ours, theirs, TOLERANCE)
+    assert (found.keypoints_agreed, found.keypoint_error) == (35, np.inf)
+
+
 def test_label_maps_count_pixels():
     ours = {"segmentation": np.arange(200).reshape(2, 10, 10) % 7}
     theirs = {"segmentation": ours["segmentation"].copy()}

@@ -39,9 +39,21 @@ def make_card(class_names, task="detection", results=("boxes", "scores", "labels
     }
 
 
-def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),), labels=(0,)):
-    """Write an artefact that always finds `boxes` (xyxy pixels of a 32 x 32 input)."""
+def write_toy(
+    path,
+    class_names=("red", "green"),
+    boxes=((2.0, 2.0, 20.0, 24.0),),
+    labels=(0,),
+    details=None,
+    **card,
+):
+    """Write an artefact that always finds `boxes` (xyxy pixels of a 32 x 32 input).
+
+    `details` are further results, {"masks": (K, M, M), "keypoints": (K, J, 3)}; `card` adds to it.
+    """
     from onnx import TensorProto, helper, numpy_helper
+
+    details = {name: np.asarray(value, "float32")[None] for name, value in (details or {}).items()}
 
     boxes = np.asarray(boxes, "float32")[None]
     values = {
@@ -56,7 +68,9 @@ def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),
         helper.make_node("Add", ["boxes_value", "nothing"], ["boxes"]),
         helper.make_node("Add", ["scores_value", "nothing"], ["scores"]),
         helper.make_node("Identity", ["labels_value"], ["labels"]),
+        *(helper.make_node("Identity", [f"{name}_value"], [name]) for name in details),
     ]
+    values.update({f"{name}_value": value for name, value in details.items()})
     values["labels_value"] = values.pop("labels")
     values["zero"] = np.zeros((), "float32")
     count = boxes.shape[1]
@@ -68,10 +82,15 @@ def write_toy(path, class_names=("red", "green"), boxes=((2.0, 2.0, 20.0, 24.0),
             helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, count, 4]),
             helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, count]),
             helper.make_tensor_value_info("labels", TensorProto.INT32, [1, count]),
+            *(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape)
+                for name, value in details.items()
+            ),
         ],
         [numpy_helper.from_array(value, name) for name, value in values.items()],
     )
-    return _save(graph, make_card(class_names), path)
+    results = ("boxes", "scores", "labels", *details)
+    return _save(graph, {**make_card(class_names, results=results), **card}, path)
 
 
 def write_toy_labels(path, class_names=("red", "green", "blue")):
@@ -105,6 +124,7 @@ class ToyDataset:
     """Images of 40 x 60 pixels that all hold the box the toy artefact finds."""
 
     class_names = ("red", "green")
+    fields = ("bounding_boxes",)
 
     def __init__(self, count=3, box=(3.75, 2.5, 37.5, 30.0)):
         self.count, self.box = count, box

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from toy_artefact import ToyDataset, ToyLabelMaps, write_toy, write_toy_labels
 
+from keras_struct.ops import run_lengths
 from keras_struct_tools import measure
 from keras_struct_tools.measure import Bench, Effort, run_worker
 from keras_struct_tools.measure_accuracy import ACCURACIES, accuracy_of, common_task
@@ -133,6 +134,63 @@ def test_accuracy_of_label_maps(tmp_path, border, expected):
     np.testing.assert_array_equal(run.truth(2)["segmentation"], dataset.label_map(2))
 
 
+class MaskedDataset(ToyDataset):
+    """The box of `ToyDataset` with a mask that covers its left part, up to column `border`."""
+
+    fields = ("bounding_boxes", "instance_masks")
+
+    def __init__(self, border=20):
+        super().__init__()
+        self.border = border
+
+    def mask_runs(self, index):
+        mask = np.zeros((40, 60), "uint8")
+        mask[3:30, 4 : self.border] = 1
+        return run_lengths.encode([mask])
+
+
+LEFT_HALF = np.zeros((1, 28, 28))
+LEFT_HALF[:, :, :14] = 1.0
+
+
+def masked_toy(tmp_path):
+    path = write_toy(tmp_path / "masked.onnx", details={"masks": LEFT_HALF})
+    return Artefact("masked", "onnx", "float32", path=path)
+
+
+@pytest.mark.parametrize(("border", "over_half"), [(20, True), (60, False)])
+def test_accuracy_of_masks_comes_first(tmp_path, border, over_half):
+    """The mask found ends near column 3.75 + 33.75 / 2 = 20.6."""
+    run = bench(tmp_path, MaskedDataset(border))
+    (row,) = run.measure([masked_toy(tmp_path)], lambda key: None)
+    assert list(row.accuracy) == ["mask_mAP", "mask_mAP_50", "mAP", "mAP_50"]
+    assert row.accuracy["mask_mAP_50"] == (pytest.approx(1.0) if over_half else 0.0)
+    assert row.accuracy["mAP"] == pytest.approx(1.0)
+    assert run.accuracy_names["headline"] == "mask_mAP"
+    found = run.prediction("masked-onnx-float32", 1)
+    (mask,) = run_lengths.decode([run_lengths.compressed(one) for one in found["masks"]], (40, 60))
+    assert mask[5:28, 5:20].all() and not mask[:, 22:].any()
+    assert len(run.truth(0)["masks"]) == 1
+
+
+def test_the_headline_is_one_that_all_artefacts_have(tmp_path, toy):
+    run = bench(tmp_path, MaskedDataset())
+    rows = run.measure([masked_toy(tmp_path), toy], lambda key: None)
+    assert run.accuracy_names == {
+        "headline": "mAP",
+        "names": ["mask_mAP", "mask_mAP_50", "mAP", "mAP_50"],
+    }
+    assert "mask_mAP" in rows[0].accuracy and "mask_mAP" not in rows[1].accuracy
+    assert set(run.prediction(toy.key, 0)) == {"boxes", "scores", "labels"}
+
+
+def test_data_without_masks_judges_the_boxes(tmp_path):
+    run = bench(tmp_path)
+    (row,) = run.measure([masked_toy(tmp_path)], lambda key: None)
+    assert row.accuracy == pytest.approx({"mAP": 1.0, "mAP_50": 1.0})
+    assert run.accuracy_names == {"headline": "mAP", "names": ["mAP", "mAP_50"]}
+
+
 def test_threads_make_rows_of_one_accuracy(tmp_path, toy):
     effort = Effort(warmup=0, runs=2, rounds=1, threads=(1, 2))
     rows = bench(tmp_path, effort=effort).measure([toy], lambda key: None)
@@ -247,10 +305,14 @@ def test_an_old_result_is_never_taken_for_a_new_one(tmp_path, monkeypatch):
 
 def test_a_task_plugs_in_its_accuracy(tmp_path, toy, monkeypatch):
     class Count:
-        names, fields = ("found",), {"classes": "labels"}
+        fields = {"classes": "labels"}
 
-        def __init__(self, dataset):
+        def __init__(self, dataset, card):
             self.total = 0
+
+        @staticmethod
+        def names(card):
+            return ("found",)
 
         def update(self, index, result):
             self.total += len(result["classes"])

@@ -19,11 +19,18 @@ from benchmark_document import (
 )
 from PIL import Image
 
+from keras_struct.ops import run_lengths
 from keras_struct_tools import report_text
 from keras_struct_tools.measure_rows import Row
 from keras_struct_tools.report import front_rows, render, write_report
 from keras_struct_tools.report_chart import Frame, frame_of, place_label, score_ticks, time_ticks
-from keras_struct_tools.report_gallery import colour_of, jpeg_uri, label_map_uri
+from keras_struct_tools.report_gallery import (
+    colour_of,
+    gallery,
+    instance_map,
+    jpeg_uri,
+    label_map_uri,
+)
 from keras_struct_tools.report_stages import stage_bars
 from keras_struct_tools.report_table import terminal_table
 
@@ -209,6 +216,34 @@ def test_a_report_of_label_maps(label_maps):
     assert re.findall(r"</span>(.*?)</li>", names) == [
         "disc", "&lt;script&gt;document.body.remove()&lt;/script&gt;"
     ]  # fmt: skip
+
+
+def test_masks_and_keypoints_lie_over_the_picture():
+    """Two masks that overlap: the surer one is on top, the unsure third is left out."""
+    masks = np.zeros((3, 40, 60), bool)
+    masks[0, 5:20, 5:30], masks[1, 10:30, 20:50], masks[2, 35:, :] = True, True, True
+    fields = {
+        "boxes": np.array([[5, 5, 30, 20], [20, 10, 50, 30], [0, 35, 60, 40]]),
+        "scores": np.array([0.9, 0.6, 0.1]),
+        "labels": np.array([1, 0, 0]),
+        "masks": [{**one, "counts": one["counts"].decode()} for one in run_lengths.encode(masks)],
+        "keypoints": np.array([[[7, 8, 0.9], [9, 9, 0.0]], [[30, 20, 0.5]] * 2, [[1, 1, 1.0]] * 2]),
+    }
+    expected = np.full((40, 60), 255)
+    expected[masks[1]], expected[masks[0]] = 1, 0
+    np.testing.assert_array_equal(instance_map(fields, (40, 60)), expected)
+    item = {"image": np.zeros((40, 60, 3), "uint8"), "layers": {"a": fields}}
+    page = Page(gallery([item], [("a", "A")], ["cat", "dog"]))
+    (drawn,) = page.find("image", "labels")
+    head, picture = opened(drawn["href"])
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+    assert len(page.find("rect", "box")) == 2
+    centres = [(float(one["cx"]), float(one["cy"])) for one in page.find("circle", "point")]
+    assert sorted(centres) == [(7.0, 8.0), (30.0, 20.0), (30.0, 20.0)]
+    plain = {**fields, "masks": []}
+    del plain["keypoints"]
+    page = Page(gallery([{**item, "layers": {"a": plain}}], [("a", "A")], ["cat", "dog"]))
+    assert not page.find("image") and not page.find("circle")
 
 
 def test_neighbouring_classes_have_distant_colours():

@@ -4,7 +4,8 @@
     keras-struct evaluate --model=cells_int8.tflite --data=voc:cells/ --split=test --json=int8.json
     keras-struct evaluate --model=runs/streets --data=camvid:streets/ --scales=0.75,1,1.25 --flip
 
-Detections get those of COCO and PASCAL VOC, label maps mean IoU, accuracy and boundary F: see
+Detections get those of COCO and PASCAL VOC, with COCO's of masks and keypoints where the model
+gives them and the data is annotated for them, label maps mean IoU, accuracy and boundary F: see
 `DetectionMetrics` and `SegmentationMetrics` of `keras_struct.metrics`. The table goes to stdout; -1
 means that the data holds nothing of that class. Images pass one batch at a time.
 """
@@ -72,7 +73,9 @@ def main(argv: list[str]) -> int:
 
 def table(numbers: dict[str, Any]) -> str:
     """The numbers as text: all classes together, then class by class."""
-    lines = [f"{name:<15}{value:>8.4f}" for name, value in numbers.items() if name != "per_class"]
+    named = {name: value for name, value in numbers.items() if name != "per_class"}
+    widest = max(15, *(len(name) + 1 for name in named))
+    lines = [f"{name:<{widest}}{value:>8.4f}" for name, value in named.items()]
     classes = numbers["per_class"]
     width = max(5, *map(len, classes))
     columns = list(next(iter(classes.values())))

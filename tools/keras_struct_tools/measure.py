@@ -66,11 +66,20 @@ class Bench:
         self._accuracy = accuracy_of(task)
         self._images = spool_images(dataset, folder)
         self.predictions: dict[str, Path] = {}
+        self._cards: dict[str, dict] = {}
+        self._figures: dict[str, dict[str, float]] = {}
 
     @property
     def accuracy_names(self) -> dict:
-        """Return which figures say how good an artefact is, and the one for the chart."""
-        return {"headline": self._accuracy.names[0], "names": list(self._accuracy.names)}
+        """Return which figures say how good an artefact is, and the one for the chart.
+
+        The headline is one that all measured artefacts have: boxes where some lack masks.
+        """
+        each = [tuple(figures) for figures in self._figures.values()]
+        each = each or [self._accuracy.names({})]
+        names = list(dict.fromkeys(name for names in each for name in names))
+        common = [name for name in names if all(name in own for own in each)]
+        return {"headline": common[0], "names": names}
 
     def image(self, index: int) -> np.ndarray:
         """Return the original image `index`."""
@@ -117,6 +126,7 @@ class Bench:
             )
         if predictions is not None:
             self.predictions[artefact.key] = predictions
+            self._cards[artefact.key] = result["card"]
         for stage, values in result["times"].items():
             collected.setdefault(stage, []).extend(values)
         if turn == 0:
@@ -141,16 +151,15 @@ class Bench:
         return run_worker(job, self._folder / "job.json", effort.timeout)
 
     def _add_accuracy(self, rows: list[tuple[Artefact, Row]]) -> None:
-        known: dict[str, dict] = {}
         for artefact, row in rows:
             if row.status != "ok":
                 continue
-            if artefact.key not in known:
-                known[artefact.key] = self._score(artefact.key)
-            row.accuracy = known[artefact.key]
+            if artefact.key not in self._figures:
+                self._figures[artefact.key] = self._score(artefact.key)
+            row.accuracy = self._figures[artefact.key]
 
     def _score(self, key: str) -> dict[str, float]:
-        accuracy = self._accuracy(self._dataset)
+        accuracy = self._accuracy(self._dataset, self._cards[key])
         for index in range(len(self._dataset)):
             accuracy.update(index, self.prediction(key, index))
         return accuracy.result()
@@ -160,9 +169,13 @@ class Bench:
         return self._accuracy.truth(self._dataset, index)
 
     def prediction(self, key: str, index: int) -> dict[str, np.ndarray]:
-        """Return what the artefact called `key` found on image `index`."""
+        """Return what the artefact called `key` found on image `index`; masks as run lengths."""
         with np.load(self.predictions[key]) as arrays:
-            return {field: arrays[f"{index}/{field}"] for field in self._accuracy.fields}
+            names = {field: f"{index}/{field}" for field in self._accuracy.fields}
+            found = {field: arrays[name] for field, name in names.items() if name in arrays}
+        if "masks" in found:
+            found["masks"] = json.loads(str(found["masks"]))
+        return found
 
 
 def run_worker(job: dict, job_file: Path, timeout: float) -> dict:

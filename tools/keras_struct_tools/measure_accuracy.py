@@ -11,52 +11,69 @@ from keras_struct.training.tasks import task_of
 class Accuracy:
     """The figures of one artefact on a data set, in the pixels of the original images.
 
-    Subclasses say for which `task`, which figures are shown (`names`, the first is the headline)
-    and which attributes of the answers of `keras_struct_edge` the fields of a result are
-    (`fields`).
+    Subclasses say for which `task`, which figures an artefact with a card has (`names`, the first
+    is the headline) and which attributes of the answers of `keras_struct_edge` the fields of a
+    result are (`fields`; an answer may lack some).
 
     Args:
         dataset: a data set with the annotation of the task.
+        card: of the artefact.
     """
 
     task: str
-    names: tuple[str, ...]
     fields: dict[str, str]
 
-    def __init__(self, dataset: Any):
-        self._dataset, self._task = dataset, task_of(self.task)
+    def __init__(self, dataset: Any, card: dict[str, Any]):
+        self._dataset, self._task = dataset, task_of(self.task, card)
         self._numbers = self._task.metrics(tuple(dataset.class_names))
+        self._names = self.names(card)
+
+    @staticmethod
+    def names(card: dict[str, Any]) -> tuple[str, ...]:
+        """Return what the figures of an artefact with this card are called."""
+        raise NotImplementedError
 
     def update(self, index: int, result: dict[str, np.ndarray]) -> None:
         """Add the fields of the result of image `index`."""
         self._task.update(self._numbers, self._dataset, index, result)
 
     def result(self) -> dict[str, float]:
-        """Return the figures called `names`."""
+        """Return the figures called `names`, without those the data is not annotated for."""
         numbers = self._numbers.result()
-        return {name: float(numbers[name]) for name in self.names}
+        return {name: float(numbers[name]) for name in self._names if name in numbers}
 
 
 class DetectionAccuracy(Accuracy):
-    """COCO's mean average precision."""
+    """COCO's mean average precision, of masks and keypoints first where an artefact gives them."""
 
     task = "detection"
-    names = ("mAP", "mAP_50")
-    fields = {"boxes": "boxes", "scores": "scores", "labels": "labels"}
+    fields = {name: name for name in ("boxes", "scores", "labels", "masks", "keypoints")}
 
     @staticmethod
-    def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
-        """Return the annotated boxes of image `index`."""
+    def names(card: dict[str, Any]) -> tuple[str, ...]:
+        """Return what the figures of an artefact with this card are called."""
+        return tuple(name for name in task_of("detection", card).shown if "voc" not in name)
+
+    @staticmethod
+    def truth(dataset: Any, index: int) -> dict[str, Any]:
+        """Return the annotated boxes of image `index`, with masks where it has them."""
         annotation = dataset.annotation(index)
-        return {"boxes": annotation["boxes"], "labels": annotation["labels"]}
+        truth = {"boxes": annotation["boxes"], "labels": annotation["labels"]}
+        if "instance_masks" in dataset.fields:
+            truth["masks"] = dataset.mask_runs(index)
+        return truth
 
 
 class SegmentationAccuracy(Accuracy):
     """Mean intersection over union of label maps."""
 
     task = "segmentation"
-    names = ("mIoU", "pixel_accuracy")
     fields = {"segmentation": "labels"}
+
+    @staticmethod
+    def names(card: dict[str, Any]) -> tuple[str, ...]:
+        """Return what the figures of an artefact are called."""
+        return ("mIoU", "pixel_accuracy")
 
     @staticmethod
     def truth(dataset: Any, index: int) -> dict[str, np.ndarray]:

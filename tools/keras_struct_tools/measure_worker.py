@@ -75,15 +75,26 @@ def save_predictions(predictor, files: list[str], fields: dict[str, str], path: 
     Args:
         predictor: callable on an image.
         files: images as `.npy` files.
-        fields: name of a field -> attribute of the answer that it is.
+        fields: name of a field -> attribute of the answer that it is; what is None is left out.
         path: the `.npz` file.
     """
     arrays = {}
     for index, file in enumerate(files):
         answer = predictor(np.load(file))
         for field, attribute in fields.items():
-            arrays[f"{index}/{field}"] = np.asarray(getattr(answer, attribute))
+            value = getattr(answer, attribute)
+            if attribute == "masks" and value is not None:
+                value = _mask_text(value)
+            if value is not None:
+                arrays[f"{index}/{field}"] = np.asarray(value)
     np.savez_compressed(path, **arrays)
+
+
+def _mask_text(masks) -> str:
+    """Masks (N, H, W) as a list of run lengths in JSON: as pixels they would fill the memory."""
+    from keras_struct_edge.masks import encode_mask
+
+    return json.dumps([encode_mask(mask) for mask in masks])
 
 
 def _load(job: dict, key: str):

@@ -30,7 +30,7 @@ class ArtefactFunction:
                 f"{path}: `task` must be one of {tuple(TASKS)}. Received: {card['task']!r}. "
                 "Export the model with its decoder."
             )
-        self.task = card["task"]
+        self.card, self.task = card, card["task"]
         self.image_size = (card["input"]["height"], card["input"]["width"])
         self.resize = card["input"]["resize"]
         self.class_names = tuple(card["class_names"])

@@ -6,7 +6,9 @@
 The output folder holds predictions.json, {"model", "images": [{"file", "height", "width",
 "class_names", ...}]}, with "detections" [{"label", "name", "score", "box"}], boxes xyxy in pixels
 of the image, or "areas" {name: {"label", "pixels", "fraction"}}; with --draw each image as
-drawings/NAME.png; and, of label maps, labels/NAME.png, whose pixels are the labels.
+drawings/NAME.png; and, of label maps, labels/NAME.png, whose pixels are the labels. Detections
+have a "mask", COCO's run lengths {"size", "counts"}, or "keypoints" [[x, y, score]], where the
+model gives them.
 """
 
 from collections.abc import Iterator

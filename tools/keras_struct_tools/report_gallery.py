@@ -7,12 +7,14 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from keras_struct.ops import run_lengths
 from keras_struct_edge.drawing_label_maps import CLEAR, class_colours, palette_image
 from keras_struct_tools import report_text as text
 
 SCORE_THRESHOLD = 0.4
 LONGEST_SIDE = 480
-OPACITY = 150  # of 255, for label maps
+OPACITY = 150  # of 255, for label maps and masks
+LEAST_KEYPOINT_SCORE = 0.05
 
 
 def jpeg_uri(image: np.ndarray, longest: int = LONGEST_SIDE) -> str:
@@ -61,27 +63,55 @@ def _box(box, words: str, label: int, unit: float) -> str:
     )
 
 
-def _boxes(fields: dict, class_names: list[str], unit: float) -> str:
+def _shown(fields: dict) -> list[int]:
+    """The detections that are drawn, the surest last."""
     scores = fields.get("scores", np.ones(len(fields["labels"])))
+    order = np.argsort(scores, kind="stable")
+    return [i for i in order if fields["labels"][i] >= 0 and scores[i] >= SCORE_THRESHOLD]
+
+
+def _boxes(fields: dict, class_names: list[str], unit: float) -> str:
     parts = []
-    for box, score, label in zip(fields["boxes"], scores, fields["labels"], strict=True):
-        if label < 0 or score < SCORE_THRESHOLD:
-            continue
-        words = class_names[int(label)] + (f" {score:.2f}" if "scores" in fields else "")
-        parts.append(_box(box, words, int(label), unit))
+    for index in _shown(fields):
+        label = int(fields["labels"][index])
+        words = class_names[label]
+        words += f" {fields['scores'][index]:.2f}" if "scores" in fields else ""
+        parts.append(_box(fields["boxes"][index], words, label, unit))
+        points = fields["keypoints"][index] if "keypoints" in fields else ()
+        parts += [
+            f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="{2.5 * unit:.1f}" '
+            f'fill="{colour_of(label)}"/>'
+            for x, y, score in points
+            if score > LEAST_KEYPOINT_SCORE
+        ]
     return "".join(parts)
+
+
+def instance_map(fields: dict, size: tuple[int, int]) -> np.ndarray:
+    """Return masks, run lengths, as one map (H, W): the number of a detection, 255 for none."""
+    numbers = np.full(size, 255, np.uint8)
+    for index in _shown(fields):
+        mask = run_lengths.decode([run_lengths.compressed(fields["masks"][index])], size)[0]
+        numbers[mask > 0] = index % 255
+    return numbers
+
+
+def _map_image(labels: np.ndarray, class_names: tuple[str, ...]) -> str:
+    height, width = labels.shape
+    return (
+        f'<image class="labels" href="{label_map_uri(labels, class_names)}" width="{width}" '
+        f'height="{height}" preserveAspectRatio="none"/>'
+    )
 
 
 def _layer(key: str, fields: dict, class_names: list[str], size: tuple[int, int]) -> str:
     height, width = size
     if "segmentation" in fields:
-        uri = label_map_uri(fields["segmentation"], class_names)
-        drawn = (
-            f'<image class="labels" href="{uri}" width="{width}" height="{height}" '
-            'preserveAspectRatio="none"/>'
-        )
+        drawn = _map_image(fields["segmentation"], class_names)
     else:
-        drawn = _boxes(fields, class_names, unit=max(height, width) / 340)
+        masks = "masks" in fields and len(fields["masks"])
+        drawn = _map_image(instance_map(fields, size), ()) if masks else ""
+        drawn += _boxes(fields, class_names, unit=max(height, width) / 340)
     return f'<g class="layer" data-layer="{escape(key, quote=True)}">{drawn}</g>'
 
 
@@ -104,7 +134,8 @@ def gallery(items: list[dict], layers: list[tuple[str, str]], class_names: list[
 
     Args:
         items: dicts `{"image": (H, W, 3) uint8, "layers": {key: fields}}`; the fields of a result
-            are `{"boxes", "labels"[, "scores"]}` or `{"segmentation"}`, in pixels of the image.
+            are `{"boxes", "labels"[, "scores", "masks", "keypoints"]}` with run lengths for masks,
+            or `{"segmentation"}`, in pixels of the image.
         layers: (key, words on its button); the first is shown at the start.
         class_names: names of the classes.
     """

@@ -10,10 +10,11 @@ r"""Train a model on a data set; the same command again continues where it was s
     keras-struct train --model=runs/streets --data=camvid:streets/ --crf=joint --crf_rate=100 \
         --crf_spatial=1,1 --crf_bilateral=20,5,3 --learning_rate=1e-5 --output=runs/joint
 
-After every epoch the run folder holds model.keras (the best so far by validation mAP, or mean IoU
-of label maps), last.keras, history.csv, metrics.json, curves.png, gallery.png, a TensorBoard log
-and state.npz. A training that was killed goes on from its last whole epoch and ends with the
-weights it would have had (bit by bit on a CPU with --deterministic).
+After every epoch the run folder holds model.keras (the best so far by validation mAP, that of
+masks or keypoints where the model gives them, or mean IoU of label maps), last.keras, history.csv,
+metrics.json, curves.png, gallery.png, a TensorBoard log and state.npz. A training that was killed
+goes on from its last whole epoch and ends with the weights it would have had (bit by bit on a CPU
+with --deterministic).
 """
 
 import functools
@@ -135,7 +136,7 @@ def _fit(options: Any, folder: RunFolder, model: Any, data: tuple, strategy: Any
 
     feed, val, steps = data
     chief = is_chief(strategy)
-    chain, resume = callbacks(options, folder, val, model.task, chief)
+    chain, resume = callbacks(options, folder, val, model.card(), chief)
     with strategy.scope():
         first = resume.restore(model)
     if first:
@@ -145,7 +146,7 @@ def _fit(options: Any, folder: RunFolder, model: Any, data: tuple, strategy: Any
     else:
         remaining = options.epochs - first
     model.fit(
-        feed(first_epoch=first, epochs=remaining),
+        feed(first_epoch=first, epochs=remaining, fields=getattr(model, "fields", None)),
         initial_epoch=first,
         epochs=options.epochs,
         steps_per_epoch=steps,
@@ -168,8 +169,9 @@ def _print_best(history: list[dict[str, Any]]) -> None:
     from keras_struct.training.tasks import TASKS
 
     for task in TASKS.values():
-        evaluated = [row for row in history if f"val_{task.headline}" in row]
-        if evaluated:
-            best = max(evaluated, key=lambda row: row[f"val_{task.headline}"])
-            numbers = [f"{name} {best[f'val_{name}']:.4f}" for name in task.shown]
+        shown = [name for name in task.every_shown if any(f"val_{name}" in row for row in history)]
+        if shown:
+            headline = f"val_{shown[0]}"
+            best = max((row for row in history if headline in row), key=lambda row: row[headline])
+            numbers = [f"{name} {best[f'val_{name}']:.4f}" for name in shown]
             print(f"best epoch {best['epoch'] + 1}: {', '.join(numbers)}")

@@ -4,11 +4,9 @@ from typing import Any
 
 from keras_struct_tools.run_folder import RunFolder
 
-_LOSSES = ("loss", "box_loss", "class_loss")
-
 
 def callbacks(
-    options: Any, folder: RunFolder, val: Any, task_name: str, chief: bool
+    options: Any, folder: RunFolder, val: Any, card: dict[str, Any], chief: bool
 ) -> tuple[list, Any]:
     """The callbacks of a training, and among them the one that can bring it back.
 
@@ -16,7 +14,7 @@ def callbacks(
         options: flags of `train`.
         folder: the run folder.
         val: validation data.
-        task_name: what the model is for.
+        card: of the model, says what it is for and what it gives.
         chief: whether this process writes files.
     """
     import keras
@@ -24,7 +22,7 @@ def callbacks(
     from keras_struct import training
     from keras_struct.training.tasks import task_of
 
-    task = task_of(task_name)
+    task = task_of(card["task"], card)
     evaluation = training.Evaluation(
         val, min(options.batch_size, 8, len(val)), options.evaluate_every
     )
@@ -43,17 +41,18 @@ def callbacks(
         chain.append(training.RunReports(folder.path, resume, evaluation, options.gallery))
         logs = folder.path / "tensorboard"
         chain.append(keras.callbacks.TensorBoard(logs, write_graph=False))
-        chain.append(_short_progress((*_LOSSES, *(f"val_{name}" for name in task.shown))))
+        chain.append(_short_progress(tuple(f"val_{name}" for name in task.shown)))
     return chain, resume
 
 
 def _short_progress(names: tuple[str, ...]) -> Any:
-    """Keras' progress bar with the numbers one looks at; history.csv has all of them."""
+    """Keras' progress bar with losses and the numbers `names`; history.csv has all of them."""
     import keras
 
     class ShortProgress(keras.callbacks.ProgbarLogger):
         def on_epoch_end(self, epoch, logs=None):
-            shown = {name: (logs or {})[name] for name in names if name in (logs or {})}
+            losses = [n for n in logs or {} if n == "loss" or n.endswith("_loss")]
+            shown = {name: logs[name] for name in (*losses, *names) if name in (logs or {})}
             super().on_epoch_end(epoch, shown)
 
     return ShortProgress()

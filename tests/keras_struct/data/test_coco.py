@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_struct.data import DatasetError, coco
+from keras_struct.ops import run_lengths
 
 BOX = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [10, 5, 20, 15]}
 
@@ -150,6 +151,52 @@ def test_broken_masks_name_the_field(write_coco, segmentation, message):
     dataset = coco(*write_coco([{**BOX, "segmentation": segmentation}]))
     with pytest.raises(DatasetError, match=rf"annotations\[0\]\.segmentation` {message}"):
         dataset.read(0, ("instance_masks",))
+
+
+@pytest.mark.parametrize(
+    "polygon", [[31.5, 5, 40, 5, 40, 20], [10, 22, 30, 22, 30, 30], [0, 0, 8, 0, 8, 40]]
+)
+def test_masks_wholly_outside_their_box_are_an_error(write_coco, polygon):
+    """The box goes from (10, 5) to (30, 20); up to one pixel beside it is rounding."""
+    dataset = coco(*write_coco([{**BOX, "segmentation": [polygon]}]))
+    message = r"annotations\[0\]\.segmentation` must lie in the `bbox` .*\[10.0, 5.0, 30.0, 20.0\]"
+    for read in (lambda: dataset.mask_runs(0), lambda: dataset.read(0, "instance_masks")):
+        with pytest.raises(DatasetError, match=message):
+            read()
+
+
+def test_masks_beside_their_box_by_rounding_or_without_a_pixel_are_taken(write_coco):
+    beside = {**BOX, "segmentation": [[31, 5, 40, 5, 40, 20]]}
+    speck = {**BOX, "id": 2, "segmentation": [[12, 8, 12.1, 8, 12.1, 8.1]]}
+    masks = coco(*write_coco([beside, speck])).read(0, "instance_masks")["instance_masks"]
+    assert masks[0].any() and not masks[1].any()
+
+
+def test_mask_runs_are_the_masks_and_know_crowds(write_coco):
+    square = {**BOX, "segmentation": [[10, 5, 30, 5, 30, 20, 10, 20]]}
+    crowd = {**BOX, "id": 2, "iscrowd": 1, "segmentation": {"counts": [2400], "size": [40, 60]}}
+    crowd["segmentation"]["counts"] = [410, 90, 1900]
+    dataset = coco(*write_coco([crowd, square]))
+    runs = dataset.mask_runs(0)
+    assert [run["size"] for run in runs] == [[40, 60]] * 2
+    assert run_lengths.areas(runs).tolist() == [90, 300]
+    np.testing.assert_array_equal(run_lengths.extents(runs)[1], [10, 5, 30, 20])
+    masks = dataset.read(0, "instance_masks")["instance_masks"]
+    np.testing.assert_array_equal(run_lengths.decode(runs, (40, 60)), masks)
+    assert dataset.mask_runs(1) == [] and "mask_runs" not in dataset.annotation(0)
+    with pytest.raises(ValueError, match="`fields` must be among those of the data set"):
+        coco(*write_coco([BOX])).mask_runs(0)
+
+
+def test_objects_whose_box_has_no_area_go_with_mask_and_keypoints(write_coco):
+    categories = [{"id": 3, "name": "cat", "keypoints": ["nose"]}]
+    flat = {**BOX, "bbox": [10, 5, 20, 0], "segmentation": [[0, 0, 9, 0, 9, 9]]}
+    square = {**BOX, "id": 2, "segmentation": [[10, 5, 30, 5, 30, 20]], "keypoints": [12, 6, 2]}
+    flat["keypoints"] = [1, 1, 2]
+    dataset = coco(*write_coco([flat, square], categories=categories))
+    sample = dataset.read(0, ("bounding_boxes", "instance_masks", "keypoints"))
+    assert sample["instance_masks"].shape == (1, 40, 60) and sample["instance_masks"].any()
+    np.testing.assert_array_equal(sample["keypoints"], [[[12, 6, 2]]])
 
 
 @pytest.mark.parametrize("keypoints", [[1, 2], "x", [1, 2, float("inf")]])

@@ -140,6 +140,32 @@ def test_labels_take_the_nearest_pixel(sizes):
     np.testing.assert_array_equal(resize.place(tf.constant(labels), geometry, "nearest"), expected)
 
 
+@pytest.mark.parametrize("flip", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("mode", resize.RESIZE_MODES)
+@pytest.mark.parametrize("window", [(0, 0, 30, 44), (-9, 7, 33, 60), (11, -5, 8, 40), (3, 4, 9, 5)])
+def test_masks_of_objects_fall_as_label_maps_do(flip, mode, window):
+    """One step for all objects equals `place` and `surround` for each of them."""
+    masks = (np.random.default_rng(0).random((3, 30, 44)) < 0.5).astype("uint8")
+    geometry = resize.window_geometry(
+        tf.constant(window), tf.constant((30, 44)), (26, 34), mode, tf.constant(flip)
+    )
+    top, left, height, width = geometry.region.numpy()
+    parts = tf.constant(masks[:, top : top + height, left : left + width, None])
+    expected = [
+        resize.surround(resize.place(part, geometry, "nearest"), geometry, (26, 34), 0, 0)[..., 0]
+        for part in parts
+    ]
+    found = resize.place_masks(tf.constant(masks), geometry, (26, 34))
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < found.numpy().mean() < 1 and found.dtype == tf.uint8
+
+
+def test_masks_of_no_object():
+    geometry = resize.full_geometry(tf.constant((30, 44)), 16, "letterbox")
+    masks = resize.place_masks(tf.zeros((0, 30, 44), tf.uint8), geometry, 16)
+    assert masks.shape == (0, 16, 16)
+
+
 def test_mirrored_keypoints_change_sides():
     names = ("nose", "left_eye", "right_eye", "top")
     assert flip_partners(names, 1) == [0, 2, 1, 3] and flip_partners(names, 0) == [0, 1, 2, 3]
