@@ -26,11 +26,12 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "jax": ["jax>=0.6"],
         "crf": ["numba>=0.61"],
+        "proposals": ["opencv-contrib-python-headless>=4.9"],
         "tests": [
             "jax>=0.6",
             "hypothesis>=6.100",
             "numba>=0.61",
-            "opencv-python-headless>=4.9",
+            "opencv-contrib-python-headless>=4.9",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pre-commit>=4",

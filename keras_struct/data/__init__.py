@@ -12,11 +12,13 @@ from keras_struct.data.errors import DatasetError as DatasetError
 from keras_struct.data.frequencies import class_frequencies as class_frequencies
 from keras_struct.data.label_maps import label_maps as label_maps
 from keras_struct.data.nearest import label_map_to_original as label_map_to_original
+from keras_struct.data.proposals import Proposals as Proposals
 from keras_struct.data.resize import to_network as to_network
 from keras_struct.data.resize import to_original as to_original
 from keras_struct.data.segmentation_augmentation import (
     SegmentationAugmentation as SegmentationAugmentation,
 )
+from keras_struct.data.selective_search import selective_search as selective_search
 from keras_struct.data.shapes import shapes as shapes
 from keras_struct.data.voc import voc as voc
 from keras_struct.data.voc_segmentation import voc_segmentation as voc_segmentation

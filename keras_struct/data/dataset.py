@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_struct.data import pipeline
 from keras_struct.data.errors import DatasetError
+from keras_struct.data.proposals import Proposals, ProposalSource
 from keras_struct.data.tasks import task_source
 
 
@@ -113,6 +114,27 @@ class Dataset:
         """
         return Dataset(task_source(self._source, task), self._indices)
 
+    def with_proposals(self, proposals, count: int = 300) -> "Dataset":
+        """The same images with proposals, as Fast R-CNN, SPPnet and R-CNN take them.
+
+        `batches(..., fields=model.fields)` then gives {"images", "proposals" (B, count, 4) float32
+        xyxy in network pixels} instead of images; boxes without area pad.
+
+        Args:
+            proposals: `Proposals`, or the path of a file that `keras-struct propose` wrote.
+            count: int, proposals of an image, the best of each.
+
+        Raises:
+            ValueError: where `count` is below 1.
+            DatasetError: where the file cannot be read, lacks an image, or has one of another size.
+        """
+        pipeline.check_count("count", count, 1)
+        if not isinstance(proposals, Proposals):
+            proposals = Proposals.load(proposals)
+        for index in range(len(self)):
+            proposals.of(self.annotation(index))
+        return Dataset(ProposalSource(self._source, proposals, count), self._indices)
+
     def max_boxes(self) -> int:
         """Most boxes of one image, crowds left out; at least 1."""
         return max(1, self._source.max_boxes(self._indices))
@@ -203,7 +225,8 @@ class Dataset:
             drop_remainder: whether to drop a short last batch; default: where `shuffle` is set.
 
         Returns:
-            tf.data.Dataset of (images, targets): images (B, H, W, 3) float32 0..255, targets a
+            tf.data.Dataset of (images, targets): images (B, H, W, 3) float32 0..255 (with the
+            field "proposals" a dict of "images" and "proposals" (B, P, 4)), targets a
             dict of the fields: "bounding_boxes" {"boxes" (B, N, 4) float32 xyxy in network
             pixels, "labels" (B, N) int32, -1 pads}, "instance_masks" (B, N, H, W) uint8 0 or 1,
             "segmentation_masks" (B, H, W, 1) uint8, 255 is ignored, "keypoints" (B, N, J, 3)

@@ -42,7 +42,7 @@ class BatchOptions:
         self.image_size = image_sides(self.image_size)
         check_resize(self.resize)
         for name, low in (("batch_size", 1), ("first_epoch", 0), ("epochs", 1), ("max_boxes", 1)):
-            _check_count(name, getattr(self, name), low)
+            check_count(name, getattr(self, name), low)
         known = isinstance(self.augment, bool | Augmentation) or callable(self.augment)
         if not known:
             raise ValueError(
@@ -54,7 +54,7 @@ class BatchOptions:
             self.drop_remainder = self.shuffle
 
 
-def _check_count(name, value, low):
+def check_count(name, value, low):
     if value is None and name in ("epochs", "max_boxes"):
         return
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
@@ -80,7 +80,7 @@ def check_fields(fields, known) -> tuple[str, ...]:
 
 def count_steps(num_images: int, batch_size: int, drop_remainder: bool) -> int:
     """Number of batches of one epoch."""
-    _check_count("batch_size", batch_size, 1)
+    check_count("batch_size", batch_size, 1)
     steps = num_images // batch_size if drop_remainder else math.ceil(num_images / batch_size)
     if steps == 0:
         raise ValueError(
@@ -192,7 +192,16 @@ class _Preparation:
         image = geometry_module.surround(
             pixels, geometry, options.image_size, MEAN_FILL, (PAD_VALUE,) * 3
         )
-        return image, self._targets(head, geometry)
+        return self._inputs(image, head, geometry), self._targets(head, geometry)
+
+    def _inputs(self, image, head, geometry):
+        if "proposals" not in self.options.fields:
+            return image
+        # what a crop leaves out becomes a box without area: padding
+        return {
+            "images": image,
+            "proposals": geometry_module.map_boxes(head["proposals"], geometry),
+        }
 
     def _augmented(self, head, seed):
         augment, options = self.options.augment, self.options

@@ -20,6 +20,8 @@ class BatchPredictor:
 
     Attributes:
         task: of the model, a name of `keras_struct.training.tasks.TASKS`.
+        fields: of a data set that the model is trained on, where it says so; "proposals" among them
+            come with the images.
         card: of the model; its "results" say whether there are masks or keypoints beside boxes.
 
     Call arguments:
@@ -40,6 +42,7 @@ class BatchPredictor:
         self.image_size = model.image_size
         self.resize = model.resize
         self.class_names = tuple(model.class_names)
+        self.fields = tuple(getattr(model, "fields", ()))
         if scales is None and not flip:
             decoded = model.with_decoder()
         else:

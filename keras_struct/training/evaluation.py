@@ -83,25 +83,35 @@ def predictions(
     model = as_function(model, **options)
     task, dataset = task_of(model.task, model.card), dataset.for_task(model.task)
     check_class_names(getattr(model, "class_names", dataset.class_names), dataset.class_names)
-    index = 0
-    for images, _ in dataset.batches(
+    for start, inputs in _full_batches(model, dataset, batch_size):
+        results = model(inputs)
+        results = {name: np.asarray(results[name]) for name in task.results}
+        for index in range(start, min(start + batch_size, len(dataset))):
+            annotation = dataset.annotation(index)
+            size = (annotation["height"], annotation["width"])
+            result = {name: value[index - start] for name, value in results.items()}
+            yield index, annotation, task.to_original(result, size, model.image_size, model.resize)
+
+
+def _full_batches(model, dataset, batch_size):
+    """(number of the first image, inputs) of batches; the last is filled up with zeros."""
+    more = ("proposals",) if "proposals" in getattr(model, "fields", ()) else ()
+    batches = dataset.batches(
         batch_size,
         model.image_size,
         augment=False,
         shuffle=False,
         resize=model.resize,
         epochs=1,
-    ):
-        images = np.asarray(images)
-        missing = np.zeros((batch_size - len(images), *images.shape[1:]), images.dtype)
-        results = model(np.concatenate([images, missing]))
-        results = {name: np.asarray(results[name]) for name in task.results}
-        for row in range(len(images)):
-            annotation = dataset.annotation(index)
-            size = (annotation["height"], annotation["width"])
-            result = {name: value[row] for name, value in results.items()}
-            yield index, annotation, task.to_original(result, size, model.image_size, model.resize)
-            index += 1
+        fields=(dataset.fields[0], *more),
+    )
+
+    def filled(x):
+        x = np.asarray(x)
+        return np.pad(x, [(0, batch_size - len(x)), *[(0, 0)] * (x.ndim - 1)])
+
+    for number, (inputs, _) in enumerate(batches):
+        yield number * batch_size, keras.tree.map_structure(filled, inputs)
 
 
 class _Function:

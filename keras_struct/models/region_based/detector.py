@@ -82,9 +82,11 @@ class RegionDetector(keras.Model):
 
     @property
     def fields(self):
-        """Fields of the truth that it trains on."""
-        more = {"instance_masks": self.mask_branch, "keypoints": self.keypoint_branch}
-        return ("bounding_boxes", *(name for name, branch in more.items() if branch is not None))
+        """Fields of a data set that it trains on."""
+        fields = ["bounding_boxes"]
+        fields += ["proposals"] if self.proposer is None else []
+        fields += ["instance_masks"] if self.mask_branch is not None else []
+        return tuple(fields + (["keypoints"] if self.keypoint_branch is not None else []))
 
     def _loss_names(self):
         names = [] if self.proposer is None else ["rpn_class_loss", "rpn_box_loss"]
