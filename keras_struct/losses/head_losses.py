@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_struct.losses.box_loss import smooth_l1
+from keras_struct.ops.class_entries import of_class
 from keras_struct.ops.matching import NEITHER
 
 
@@ -87,16 +88,3 @@ def region_keypoint_loss(targets, visible, logits):
     seen = ops.cast(visible, "float32")
     total = ops.sum(-own * seen, axis=(1, 2))
     return ops.divide_no_nan(total, ops.sum(seen, axis=(1, 2)))
-
-
-def of_class(values, labels):
-    """What `values` (B, R, ..., C) hold for the class of each region; (B, R, ...).
-
-    With one class for all (C = 1) that one. Labels (B, R) int32 below 0 give the first.
-    """
-    if values.shape[-1] == 1:
-        return values[..., 0]
-    # a sum over a product exports to every target, unlike a gather along the last axis
-    hot = ops.one_hot(ops.maximum(labels, 0), values.shape[-1])
-    shape = (*ops.shape(labels), *[1] * (len(values.shape) - 3), values.shape[-1])
-    return ops.sum(values * ops.reshape(hot, shape), axis=-1)

@@ -13,5 +13,10 @@ from keras_struct.models.labelling import DeconvNet as DeconvNet
 from keras_struct.models.labelling import DeepLab as DeepLab
 from keras_struct.models.labelling import UNet as UNet
 from keras_struct.models.labelling import aggregate_proposals as aggregate_proposals
+from keras_struct.models.region_based import RFCN as RFCN
+from keras_struct.models.region_based import FasterRCNN as FasterRCNN
+from keras_struct.models.region_based import FastRCNN as FastRCNN
+from keras_struct.models.region_based import MaskRCNN as MaskRCNN
+from keras_struct.models.region_based import SPPNet as SPPNet
 from keras_struct.models.ssd import SSD as SSD
 from keras_struct.models.ssd import fit_default_boxes as fit_default_boxes

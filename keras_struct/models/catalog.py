@@ -4,15 +4,16 @@ import dataclasses
 import functools
 import inspect
 
+import keras
+
 from keras_struct import backbones
 from keras_struct.models.labelling import (
     FCN,
     DeconvNet,
     DeepLab,
-    LabellingModel,
-    LabellingOptions,
     UNet,
 )
+from keras_struct.models.region_based import RFCN, FasterRCNN, FastRCNN, MaskRCNN, SPPNet
 from keras_struct.models.ssd import SSD
 
 # Families that are built on any backbone: FAMILY_BACKBONE.
@@ -21,6 +22,11 @@ _ON_BACKBONES = {
     "fcn8s": functools.partial(FCN, stride=8),
     "fcn16s": functools.partial(FCN, stride=16),
     "fcn32s": functools.partial(FCN, stride=32),
+    "fast_rcnn": FastRCNN,
+    "faster_rcnn": FasterRCNN,
+    "mask_rcnn": MaskRCNN,
+    "rfcn": RFCN,
+    "spp_net": SPPNet,
     "ssd": SSD,
     "unet": UNet,
 }
@@ -34,8 +40,7 @@ _ALONE = {
 
 def names() -> list[str]:
     """Names that `create` takes: FAMILY_BACKBONE, or that of a network of its own."""
-    pairs = [f"{family}_{name}" for family in _ON_BACKBONES for name in backbones.names()]
-    return sorted([*pairs, *_ALONE])
+    return sorted([*_pairs(), *_ALONE])
 
 
 def create(name, **options):
@@ -69,11 +74,14 @@ def arguments(name: str) -> tuple[str, ...]:
     Raises:
         ValueError: for an unknown name.
     """
-    maker = _maker(name)
-    parameters = inspect.signature(maker.func.__init__).parameters.values()
-    named = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
-    if issubclass(maker.func, LabellingModel):
-        named += [field.name for field in dataclasses.fields(LabellingOptions)]
+    maker, named = _maker(name), []
+    for each in maker.func.__mro__:
+        if "options_type" in vars(each):
+            named += [field.name for field in dataclasses.fields(each.options_type)]
+        if "options_type" in vars(each) or each is keras.Model:
+            break
+        parameters = inspect.signature(each.__init__).parameters.values()
+        named += [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
     taken = ("self", "backbone", "name", *maker.keywords)
     if any(backbone not in backbones.names() for backbone in maker.args):
         taken += ("weights", "freeze_batch_norm")  # the published U-Net is its own encoder
@@ -86,5 +94,15 @@ def _maker(name):
         raise ValueError(f"`model` must be one of {', '.join(names())}. Received: model={name!r}.")
     if name in _ALONE:
         return functools.partial(_ALONE[name])
-    family, backbone = name.split("_", 1)
+    family, backbone = _pairs()[name]
     return functools.partial(_ON_BACKBONES[family], backbone)
+
+
+def _pairs():
+    """{name: (family, backbone)} of the models on backbones."""
+    return {
+        f"{family}_{backbone}": (family, backbone)
+        for family in _ON_BACKBONES
+        for backbone in backbones.names()
+        if (family, backbone) != ("rfcn", "vgg16")  # it has no stage to read maps from
+    }

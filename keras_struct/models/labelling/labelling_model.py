@@ -35,6 +35,7 @@ class LabellingModel(keras.Model):
     """
 
     task = "segmentation"
+    options_type = LabellingOptions
     margin = 0  # pixels at each side of an image for which there are no logits
 
     def __init__(self, images, logits, options: LabellingOptions, stride: int = 1, name=None):

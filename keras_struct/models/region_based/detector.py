@@ -7,11 +7,11 @@ import keras
 from keras import ops
 
 from keras_struct.layers.region_decoder import RegionDecoder
+from keras_struct.layers.region_details import KeypointDecoder, MaskDecoder
 from keras_struct.losses import head_losses
 from keras_struct.losses.image_mean import ImageMean
 from keras_struct.models.cards import card_of
 from keras_struct.models.region_based.options import RegionOptions
-from keras_struct.models.region_based.region_parts import keypoints_of, masks_of
 from keras_struct.ops.region_sampling import sample_regions
 from keras_struct.ops.region_targets import keypoint_targets, mask_targets
 
@@ -60,6 +60,7 @@ class RegionDetector(keras.Model):
     """
 
     task = "detection"
+    options_type = RegionOptions
 
     def __init__(self, inputs, raw, parts: Parts, options: RegionOptions, name=None):
         super().__init__(inputs=inputs, outputs=raw, name=name)
@@ -176,9 +177,11 @@ class RegionDetector(keras.Model):
         results = self.decoder(**options)(self.box_branch(raw, proposals), proposals)
         boxes = results["boxes"]
         if self.mask_branch is not None:
-            results["masks"] = masks_of(self.mask_branch(raw, boxes), results["labels"])
+            decoder = MaskDecoder(name="mask_decoder")
+            results["masks"] = decoder(self.mask_branch(raw, boxes), results["labels"])
         if self.keypoint_branch is not None:
-            results["keypoints"] = keypoints_of(self.keypoint_branch(raw, boxes), boxes)
+            decoder = KeypointDecoder(name="keypoint_decoder")
+            results["keypoints"] = decoder(self.keypoint_branch(raw, boxes), boxes)
         return keras.Model(self.input, results, name=f"{self.name}_decoded")
 
     def card(self):
