@@ -105,7 +105,7 @@ def check_regions(levels, boxes):
     if not isinstance(levels, dict) or not levels:
         raise ValueError(
             "`levels` must be a dict of feature maps, at least one. "
-            f'Received: levels={levels!r}. Give {{"P4": features}} for a stride of 16 pixels.'
+            f'Received: levels={str(levels):.80}. Give {{"P4": features}}, if the stride is 16.'
         )
     names = list(levels)
     if not all(isinstance(name, str) and re.fullmatch(r"P(0|[1-9]\d?)", name) for name in names):
