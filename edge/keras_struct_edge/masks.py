@@ -48,10 +48,16 @@ def encode_mask(mask: np.ndarray) -> dict:
 
     Counts are pixels outside, inside, outside, ... column by column.
     """
-    flat = np.concatenate(([0], np.asarray(mask, np.int8).ravel(order="F")))
-    edges = np.flatnonzero(np.diff(flat))
-    counts = np.diff(np.concatenate(([0], edges, [flat.size - 1])))
-    return {"size": list(mask.shape), "counts": _packed(counts.tolist())}
+    mask = np.asarray(mask, bool)
+    height, width = mask.shape
+    used = np.flatnonzero(mask.any(axis=0))
+    first, last = (used[0], used[-1] + 1) if used.size else (0, 0)
+    # only the columns of the object are turned and searched: it is small in most images
+    flat = np.concatenate(([False], mask[:, first:last].T.ravel(), [False]))
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + first * height
+    edges = edges[edges < height * width]  # an object in the last pixel has no run behind it
+    counts = np.diff(np.concatenate(([0], edges, [height * width])))
+    return {"size": [height, width], "counts": _packed(counts.tolist())}
 
 
 def decode_mask(runs: dict) -> np.ndarray:
