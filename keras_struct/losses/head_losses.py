@@ -63,9 +63,7 @@ def region_mask_loss(targets, logits, labels):
     own = of_class(logits, labels)
     entropy = ops.mean(ops.softplus(own) - targets * own, axis=(2, 3))
     is_object = ops.cast(ops.greater_equal(labels, 0), "float32")
-    return ops.divide_no_nan(
-        ops.sum(entropy * is_object, axis=-1), ops.sum(is_object, axis=-1)
-    )
+    return ops.divide_no_nan(ops.sum(entropy * is_object, axis=-1), ops.sum(is_object, axis=-1))
 
 
 def region_keypoint_loss(targets, visible, logits):

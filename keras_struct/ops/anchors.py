@@ -22,6 +22,7 @@ def anchor_sizes(levels, scales, ratios=(0.5, 1.0, 2.0)):
     Source: Ren et al. 2015, arXiv:1506.01497, section 3.3; Lin et al. 2017, arXiv:1612.03144,
     section 4.1.
     """
+
     def size(level, scale, ratio):
         side, root = 2 ** int(level[1:]) * scale, math.sqrt(ratio)
         return side / root, side * root

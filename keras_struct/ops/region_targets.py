@@ -20,7 +20,7 @@ def mask_targets(masks, boxes, matches, size):
     Source: He et al. 2017, arXiv:1703.06870, section 3.1.
     """
     count, rows, columns = masks.shape[1:4]
-    table = ops.reshape(ops.cast(masks, "float32"), (-1,))
+    table = ops.reshape(masks, (-1,))  # as it comes: bytes are a quarter of floats
     y, x = _cell_middles(boxes, size)
     batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
     plane = (batch * count + ops.maximum(matches, 0))[..., None, None] * (rows * columns)
@@ -31,7 +31,7 @@ def mask_targets(masks, boxes, matches, size):
         for column, weight_x in ((low_x, 1.0 - share_x), (high_x, share_x)):
             index = plane + (row * columns)[..., :, None] + column[..., None, :]
             weight = weight_y[..., :, None] * weight_x[..., None, :]
-            total = total + weight * ops.take(table, index, axis=0)
+            total = total + weight * ops.cast(ops.take(table, index, axis=0), "float32")
     return ops.stop_gradient(ops.cast(ops.greater_equal(total, 0.5), "float32"))
 
 

@@ -62,7 +62,10 @@ class RegionOptions:
             if not 0 <= value <= 1:
                 raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value!r}.")
         self.background_iou = tuple(float(edge) for edge in self.background_iou)
-        if len(self.background_iou) != 2 or not 0 <= self.background_iou[0] < self.background_iou[1]:
+        if (
+            len(self.background_iou) != 2
+            or not 0 <= self.background_iou[0] < self.background_iou[1]
+        ):
             raise ValueError(
                 "`background_iou` must be (least, below) with 0 <= least < below. "
                 f"Received: background_iou={self.background_iou}."

@@ -31,7 +31,10 @@ def proposal_head(levels, num_anchors, width):
         suffix = name.lower()
         logits.append(keras.layers.Reshape((count,), name=f"rpn_logits_{suffix}")(objects(x)))
         deltas.append(keras.layers.Reshape((count, 4), name=f"rpn_deltas_{suffix}")(offsets(x)))
-    return {"rpn_logits": _joined(logits, "rpn_logits"), "rpn_deltas": _joined(deltas, "rpn_deltas")}
+    return {
+        "rpn_logits": _joined(logits, "rpn_logits"),
+        "rpn_deltas": _joined(deltas, "rpn_deltas"),
+    }
 
 
 def _joined(parts, name):
