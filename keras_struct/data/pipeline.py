@@ -55,6 +55,7 @@ class BatchOptions:
 
 
 def check_count(name, value, low):
+    """Raise ValueError unless `value` is a whole number of at least `low`, or may be None."""
     if value is None and name in ("epochs", "max_boxes"):
         return
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:

@@ -68,7 +68,7 @@ def keypoint_targets(keypoints, boxes, matches, size):
     Source: He et al. 2017, arXiv:1703.06870, section 5; Detectron's convention (floor).
     """
     shape = ops.shape(keypoints)
-    flat = ops.reshape(keypoints, (shape[0], shape[1], keypoints.shape[2] * 3))
+    flat = ops.reshape(ops.cast(keypoints, "float32"), (shape[0], shape[1], keypoints.shape[2] * 3))
     own = ops.take_along_axis(flat, ops.maximum(matches, 0)[..., None], axis=1)
     own = ops.reshape(own, (*ops.shape(matches), keypoints.shape[2], 3))
     low, sides = boxes[..., None, :2], boxes[..., None, 2:] - boxes[..., None, :2]
