@@ -10,9 +10,9 @@ PUBLIC = {
         *("backbones", "data", "inference", "layers", "losses", "metrics", "models", "ops"),
         *("training", "__version__"),
     },
-    "keras_struct.backbones": {"create", "names"},
+    "keras_struct.backbones": {"create", "create_in_two", "names"},
     "keras_struct.data": {
-        *("Dataset", "DatasetError", "ElasticDeformation", "SSDAugmentation"),
+        *("Dataset", "DatasetError", "ElasticDeformation", "Proposals", "SSDAugmentation"),
         *(
             "SegmentationAugmentation",
             "border_weights",
@@ -25,6 +25,7 @@ PUBLIC = {
             "label_map_to_original",
             "label_maps",
             "open",
+            "selective_search",
             "shapes",
             "to_network",
             "to_original",
@@ -52,7 +53,8 @@ PUBLIC = {
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {
-        *("CRFasRNN", "DeconvNet", "DeepLab", "FCN", "SSD", "UNet", "aggregate_proposals"),
+        *("CRFasRNN", "DeconvNet", "DeepLab", "FCN", "FastRCNN", "FasterRCNN", "MaskRCNN", "RFCN"),
+        *("SPPNet", "SSD", "UNet", "aggregate_proposals"),
         *("arguments", "create", "fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
     "keras_struct.ops": {
