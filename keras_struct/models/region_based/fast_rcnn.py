@@ -68,9 +68,13 @@ class FastRCNN(RegionDetector):
 
         # === Functional model ===
         inputs = proposals_input(options.image_size, num_proposals)
-        more = {"width": width} if neck == "pyramid" else {}
-        make = trunks.pyramid_trunk if neck == "pyramid" else trunks.single_trunk
-        trunk = make(inputs["images"], backbone, weights, freeze_batch_norm, units, dropout, **more)
+        trunk = trunks.create(
+            *(inputs["images"], neck, backbone, width),
+            weights=weights,
+            freeze_batch_norm=freeze_batch_norm,
+            units=units,
+            dropout=dropout,
+        )
         features = REGION_FEATURES[region_features](trunk.size, name="region_features")
         boxes = BoxBranch(features, trunk.body, num_classes, name="box_branch")
         raw = {**trunk.levels, "proposals": inputs["proposals"]}

@@ -15,6 +15,10 @@ from keras_struct.models.region_based.proposer import Proposer
 
 REGION_FEATURES = {"align": RoIAlign, "pool": RoIPool}
 _SCALES = {"single": (8.0, 16.0, 32.0), "pyramid": (8.0,)}
+_PROPOSING = {
+    "single": {"decoded": (12000, 6000), "border": 0.0},
+    "pyramid": {"decoded": (2000, 1000), "border": None},
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")
@@ -92,19 +96,16 @@ class FasterRCNN(RegionDetector):
 
         # === Functional model ===
         images = trunks.images_input(options.image_size)
-        more = {"width": width} if neck == "pyramid" else {}
-        make = trunks.pyramid_trunk if neck == "pyramid" else trunks.single_trunk
-        trunk = make(images, backbone, weights, freeze_batch_norm, units, dropout, **more)
-        proposer = Proposer(
-            trunks.cells_of(trunk.proposing),
-            options.image_size,
-            anchor_scales,
-            anchor_ratios,
-            num_proposals,
-            (2000, 1000) if neck == "pyramid" else (12000, 6000),
-            border=None if neck == "pyramid" else 0.0,
+        trunk = trunks.create(
+            *(images, neck, backbone, width),
+            weights=weights,
+            freeze_batch_norm=freeze_batch_norm,
+            units=units,
+            dropout=dropout,
         )
-        found = proposal_head(trunk.proposing, proposer.num_anchors, trunk.proposal_width)
+        proposer, found = _proposing(
+            trunk, neck, options, anchor_scales, anchor_ratios, num_proposals
+        )
         features = functools.partial(
             REGION_FEATURES[region_features], canonical_size=canonical_size
         )
@@ -134,6 +135,13 @@ class FasterRCNN(RegionDetector):
 
     def get_config(self):
         return {**super().get_config(), **self._own}
+
+
+def _proposing(trunk, neck, options, scales, ratios, kept):
+    """The proposer of a trunk, and what its network says of the anchors."""
+    cells = trunks.cells_of(trunk.proposing)
+    proposer = Proposer(cells, options.image_size, scales, ratios, kept, **_PROPOSING[neck])
+    return proposer, proposal_head(trunk.proposing, proposer.num_anchors, trunk.proposal_width)
 
 
 def check_parts(backbone, neck, region_features):

@@ -85,11 +85,8 @@ class RFCN(RegionDetector):
         proposing = {_LEVEL: levels["P4"]}
         proposer = Proposer(
             trunks.cells_of(proposing),
-            options.image_size,
-            anchor_scales,
-            anchor_ratios,
-            num_proposals,
-            (12000, 6000),
+            *(options.image_size, anchor_scales, anchor_ratios, num_proposals),
+            decoded=(12000, 6000),
             border=0.0,
         )
         found = proposal_head(proposing, proposer.num_anchors, 512)

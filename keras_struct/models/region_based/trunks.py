@@ -33,6 +33,13 @@ class Trunk(NamedTuple):
     proposal_width: int
 
 
+def create(images, neck, backbone, width, **options):
+    """The trunk of a neck, "single" or "pyramid"; `width` is of a pyramid only."""
+    if neck == "pyramid":
+        return pyramid_trunk(images, backbone, width=width, **options)
+    return single_trunk(images, backbone, **options)
+
+
 def single_trunk(images, backbone, weights=None, freeze_batch_norm=False, units=None, dropout=0.0):
     """One level of stride 16: VGG16 with its dense layers, or others cut behind P4.
 
