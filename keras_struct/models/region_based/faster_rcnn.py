@@ -106,9 +106,8 @@ class FasterRCNN(RegionDetector):
         proposer, found = _proposing(
             trunk, neck, options, anchor_scales, anchor_ratios, num_proposals
         )
-        features = functools.partial(
-            REGION_FEATURES[region_features], canonical_size=canonical_size
-        )
+        reader = REGION_FEATURES[region_features]
+        features = functools.partial(reader, canonical_size=canonical_size)
         pooled = features(trunk.size, name="region_features")
         boxes = BoxBranch(pooled, trunk.body, num_classes, name="box_branch")
         parts = Parts(boxes, proposer, **self._more_branches(trunk, features, options))
