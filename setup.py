@@ -27,6 +27,7 @@ setup(
         "jax": ["jax>=0.6"],
         "crf": ["numba>=0.61"],
         "proposals": ["opencv-contrib-python-headless>=4.9"],
+        "rcnn": ["scikit-learn>=1.4"],
         "tests": [
             "jax>=0.6",
             "hypothesis>=6.100",
@@ -36,6 +37,7 @@ setup(
             "pytest-xdist>=3.6",
             "pre-commit>=4",
             "ruff>=0.12,<1",
+            "scikit-learn>=1.4",
             "scipy>=1.12",
         ],
     },

@@ -8,6 +8,8 @@ from keras_struct.ops import boxes as box_ops
 from keras_struct.ops.nms import non_max_suppression
 from keras_struct.ops.region_matching import has_area
 
+_ACTIVATIONS = ("softmax", "sigmoid")
+
 
 @keras.saving.register_keras_serializable(package="keras_struct")
 class RegionDecoder(keras.layers.Layer):
@@ -22,6 +24,7 @@ class RegionDecoder(keras.layers.Layer):
         max_detections: int, K.
         max_candidates: int, pairs of a region and a class that enter suppression, best first;
             looked at where every class has boxes of its own.
+        activation: "softmax" over background and classes, or "sigmoid" of each class.
 
     Call arguments:
         inputs: {"class_logits": (B, R, 1 + C), background first, "box_deltas": (B, R, C, 4), or
@@ -31,6 +34,9 @@ class RegionDecoder(keras.layers.Layer):
     Returns:
         {"boxes": (B, K, 4) float32 xyxy pixels, "scores": (B, K) float32, "labels": (B, K) int32,
         "num_detections": (B,) int32}, best first, padded with 0, 0 and -1.
+
+    Raises:
+        ValueError: for another activation.
 
     Source: Girshick 2015, arXiv:1504.08083, section 3.1 (suppression at 0.3 on PASCAL VOC);
     Detectron2 (0.05, 0.5 and 100 on COCO).
@@ -43,6 +49,7 @@ class RegionDecoder(keras.layers.Layer):
         iou_threshold=0.5,
         max_detections=100,
         max_candidates=1000,
+        activation="softmax",
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -51,10 +58,18 @@ class RegionDecoder(keras.layers.Layer):
         self.iou_threshold = float(iou_threshold)
         self.max_detections = int(max_detections)
         self.max_candidates = int(max_candidates)
+        if activation not in _ACTIVATIONS:
+            raise ValueError(
+                f"`activation` must be one of {_ACTIVATIONS}. Received: activation={activation!r}."
+            )
+        self.activation = activation
 
     def call(self, inputs, regions):
         real = ops.cast(has_area(regions), "float32")[..., None]
-        scores = ops.softmax(inputs["class_logits"], axis=-1)[..., 1:] * real
+        logits = inputs["class_logits"]
+        softmax = self.activation == "softmax"
+        scores = ops.softmax(logits, axis=-1) if softmax else ops.sigmoid(logits)
+        scores = scores[..., 1:] * real
         deltas = limited(inputs["box_deltas"], box_ops.VARIANCES[2])
         boxes = box_ops.decode(deltas, regions[:, :, None])
         boxes = box_ops.clip(boxes, *self.image_size)
@@ -97,4 +112,5 @@ class RegionDecoder(keras.layers.Layer):
             "iou_threshold": self.iou_threshold,
             "max_detections": self.max_detections,
             "max_candidates": self.max_candidates,
+            "activation": self.activation,
         }

@@ -13,6 +13,7 @@ from keras_struct.models.labelling import DeconvNet as DeconvNet
 from keras_struct.models.labelling import DeepLab as DeepLab
 from keras_struct.models.labelling import UNet as UNet
 from keras_struct.models.labelling import aggregate_proposals as aggregate_proposals
+from keras_struct.models.region_based import RCNN as RCNN
 from keras_struct.models.region_based import RFCN as RFCN
 from keras_struct.models.region_based import FasterRCNN as FasterRCNN
 from keras_struct.models.region_based import FastRCNN as FastRCNN

@@ -13,7 +13,7 @@ from keras_struct.models.labelling import (
     DeepLab,
     UNet,
 )
-from keras_struct.models.region_based import RFCN, FasterRCNN, FastRCNN, MaskRCNN, SPPNet
+from keras_struct.models.region_based import RCNN, RFCN, FasterRCNN, FastRCNN, MaskRCNN, SPPNet
 from keras_struct.models.ssd import SSD
 
 # Families that are built on any backbone: FAMILY_BACKBONE.
@@ -25,6 +25,7 @@ _ON_BACKBONES = {
     "fast_rcnn": FastRCNN,
     "faster_rcnn": FasterRCNN,
     "mask_rcnn": MaskRCNN,
+    "rcnn": RCNN,
     "rfcn": RFCN,
     "spp_net": SPPNet,
     "ssd": SSD,

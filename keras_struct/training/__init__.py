@@ -12,6 +12,7 @@ from keras_struct.training.drawing import draw_label_maps as draw_label_maps
 from keras_struct.training.evaluation import evaluate as evaluate
 from keras_struct.training.evaluation import predictions as predictions
 from keras_struct.training.gallery import save_gallery as save_gallery
+from keras_struct.training.linear_heads import fit_linear_heads as fit_linear_heads
 from keras_struct.training.rates import rate_factors as rate_factors
 from keras_struct.training.reports import RunReports as RunReports
 from keras_struct.training.resume import ExactResume as ExactResume

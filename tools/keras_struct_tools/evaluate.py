@@ -36,6 +36,12 @@ flags.DEFINE_list(
     flag_values=FLAGS,
 )
 flags.DEFINE_boolean("flip", False, "Average label maps over mirror images.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "proposals",
+    None,
+    "File of `keras-struct propose`, for models that take them.",
+    flag_values=FLAGS,
+)
 crf_flags.define(FLAGS, ("post",))
 flags.DEFINE_integer(
     "threads", None, "CPU threads of an artefact; default: its runtime's.", 1, flag_values=FLAGS
@@ -51,12 +57,12 @@ def main(argv: list[str]) -> int:
     from tqdm import tqdm
 
     from keras_struct.training import evaluate
-    from keras_struct_tools.data_specs import open_spec
+    from keras_struct_tools.data_specs import open_spec, with_proposals
     from keras_struct_tools.model_files import function
     from keras_struct_tools.output import write_json
 
     model = function(options.model, options.threads, crf)
-    dataset = open_spec(options.data, options.split)
+    dataset = with_proposals(open_spec(options.data, options.split), options.proposals, model)
     if options.images:
         dataset = dataset.subset(range(min(options.images, len(dataset))))
     batch_size = getattr(model, "batch_size", None) or options.batch_size

@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "find objects or label pixels in images: JSON and drawings",
     "export": "turn a trained model into one file for a device",
     "benchmark": "speed, size, memory and accuracy of artefacts, as a report",
+    "propose": "find proposals in a data set once, for Fast R-CNN and its kin",
     "anchors": "default boxes that fit a data set",
     "refine": "snap label maps to the edges of their images",
 }

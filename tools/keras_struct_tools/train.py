@@ -25,6 +25,7 @@ from absl import logging
 
 from keras_struct_tools import options as reading
 from keras_struct_tools import train_flags
+from keras_struct_tools.data_specs import with_proposals
 from keras_struct_tools.run_folder import RunFolder
 from keras_struct_tools.train_flags import FLAGS, NEUTRAL
 
@@ -71,7 +72,6 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
         described = _describe(train, val, steps)
         if config is not None:
             folder.check_same(config, "data", described)
-        feed = _feed(options, train, origin.task)
         momentum = train_optimizer.ema_momentum(options.ema, steps * options.epochs)
         fitted = config["fitted"] if config else origin.fitted(options, train)
         with strategy.scope():
@@ -79,6 +79,8 @@ def _train(options: Any, folder: RunFolder, config: dict | None, asked: dict[str
             optimizer = train_optimizer.make_optimizer(options, steps, momentum, model)
             model.compile(optimizer, jit_compile=jit)
             model.optimizer.build(model.trainable_variables)
+        train, val = (with_proposals(each, options.proposals, model) for each in (train, val))
+        feed = _feed(options, train, origin.task)
         if cluster.is_cluster(strategy):
             cluster.prepare(model)
         if config is None and cluster.is_chief(strategy):

@@ -18,7 +18,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 # Flags that one task has, and no other.
 OWN_FLAGS: dict[str, tuple[str, ...]] = {
-    "detection": ("num_sizes", "augment_expand", "augment_min_scale"),
+    "detection": ("num_sizes", "proposals", "augment_expand", "augment_min_scale"),
     "segmentation": ("crop_size", "augment_scale", "augment_focus", "crf_rate"),
 }
 OWN_FLAGS["segmentation"] += crf_flags.define(FLAGS, ("post", "joint"))
@@ -134,6 +134,7 @@ _number(
     0,
     1,
 )
+_text("proposals", None, "Detection: file of `keras-struct propose`, for fast_rcnn and spp_net.")
 _text("crop_size", None, "Label maps: what a training batch shows, as --image_size, its default.")
 _list(
     "class_weights",

@@ -16,6 +16,7 @@ from keras_struct.ops.region_sampling import sample_regions
 from keras_struct.ops.region_targets import keypoint_targets, mask_targets
 
 _FIXED_SEED = 1
+_ACTIVATIONS = {"softmax": "softmax", "svm": "sigmoid"}
 _NO_FEATURES = ("rpn_logits", "rpn_deltas", "proposals")
 
 
@@ -61,6 +62,7 @@ class RegionDetector(keras.Model):
 
     task = "detection"
     options_type = RegionOptions
+    classifier = "softmax"
 
     def __init__(self, inputs, raw, parts: Parts, options: RegionOptions, name=None):
         super().__init__(inputs=inputs, outputs=raw, name=name)
@@ -88,6 +90,11 @@ class RegionDetector(keras.Model):
         fields += ["proposals"] if self.proposer is None else []
         fields += ["instance_masks"] if self.mask_branch is not None else []
         return tuple(fields + (["keypoints"] if self.keypoint_branch is not None else []))
+
+    @property
+    def num_proposals(self):
+        """Proposals that come with each image; 0 where it finds them itself."""
+        return self.input["proposals"].shape[1] if self.proposer is None else 0
 
     def _loss_names(self):
         names = [] if self.proposer is None else ["rpn_class_loss", "rpn_box_loss"]
@@ -150,9 +157,23 @@ class RegionDetector(keras.Model):
             metric.update_state(y_pred[metric.name])
         return self.get_metrics_result()
 
+    def set_classifier(self, classifier):
+        """Say what the class scores are: of a "softmax", or of one "svm" for each class.
+
+        Raises:
+            ValueError: if they are neither.
+        """
+        if classifier not in _ACTIVATIONS:
+            raise ValueError(
+                f"`classifier` must be one of {tuple(_ACTIVATIONS)}. "
+                f"Received: classifier={classifier!r}."
+            )
+        self.classifier = classifier
+
     def decoder(self, **options):
         """The layer that turns scores and offsets of regions into detections."""
         own = {
+            "activation": _ACTIVATIONS[self.classifier],
             "score_threshold": self.options.score_threshold,
             "iou_threshold": self.options.iou_threshold,
             "max_detections": self.options.max_detections,

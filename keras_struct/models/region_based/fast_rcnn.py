@@ -101,8 +101,8 @@ class SPPNet(RegionDetector):
     """SPPnet: one pass over the image, a pyramid of pools of each region, trained behind them.
 
     The convolutions stay as they are: only the layers behind the pooling are trained, because the
-    published system could not train through it. It classifies by the softmax of its fine-tuning;
-    the published one puts linear SVMs in its place.
+    published system could not train through it. `keras_struct.training.fit_linear_heads` puts
+    linear SVMs in the place of the softmax that fine-tuning uses, as published.
 
     Args:
         backbone: one of `keras_struct.backbones.names()`.
@@ -113,6 +113,7 @@ class SPPNet(RegionDetector):
         weights: None, "imagenet" or a path: weights of the backbone.
         units: int, of the two dense layers.
         dropout: float in [0, 1), behind these.
+        classifier: "softmax", or "svm" once `fit_linear_heads` has been there.
         name: of the model.
         **options: further arguments of `RegionOptions`; background has an IoU in [0.1, 0.5) unless
             they say otherwise.
@@ -137,6 +138,7 @@ class SPPNet(RegionDetector):
         weights=None,
         units=4096,
         dropout=0.0,
+        classifier="softmax",
         name=None,
         **options,
     ):
@@ -151,6 +153,7 @@ class SPPNet(RegionDetector):
         boxes = BoxBranch(features, body, num_classes, name="box_branch")
         raw = {**levels, "proposals": inputs["proposals"]}
         super().__init__(inputs, raw, Parts(boxes), options, name=name)
+        self.set_classifier(classifier)
 
         # === Config ===
         self._own = {
@@ -162,7 +165,7 @@ class SPPNet(RegionDetector):
         }
 
     def get_config(self):
-        return {**super().get_config(), **self._own}
+        return {**super().get_config(), **self._own, "classifier": self.classifier}
 
 
 def proposals_input(image_size, num_proposals):
