@@ -128,6 +128,7 @@ class _Function:
                 )
             setattr(self, name, value)
         self.card = getattr(function, "card", None)
+        self.fields = getattr(function, "fields", ())
         if hasattr(function, "class_names"):
             self.class_names = function.class_names
 

@@ -17,7 +17,8 @@ def tiny_backbone(name, image_size, weights=None, freeze_batch_norm=False):
     """Four convolutions with everything that has state: batch norm and dropout."""
     import keras
 
-    images = keras.Input((image_size, image_size, 3), name="images")
+    sides = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    images = keras.Input((*sides, 3), name="images")
     x = keras.layers.Rescaling(1 / 127.5, -1)(images)
     x = keras.layers.Conv2D(8, 4, 4, padding="same", activation="relu")(x)
     norm = keras.layers.BatchNormalization(trainable=not freeze_batch_norm)
