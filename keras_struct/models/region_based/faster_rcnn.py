@@ -15,10 +15,8 @@ from keras_struct.models.region_based.proposer import Proposer
 
 REGION_FEATURES = {"align": RoIAlign, "pool": RoIPool}
 _SCALES = {"single": (8.0, 16.0, 32.0), "pyramid": (8.0,)}
-_PROPOSING = {
-    "single": {"decoded": (12000, 6000), "border": 0.0},
-    "pyramid": {"decoded": (2000, 1000), "border": None},
-}
+_DECODED = {"single": (12000, 6000), "pyramid": (2000, 1000)}
+_BORDERS = {"single": 0.0, "pyramid": None}
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")
@@ -45,6 +43,8 @@ class FasterRCNN(RegionDetector):
         canonical_size: float, pixels: regions of this size are read from P4 of a pyramid, half as
             large ones from P3. The published 224 is ImageNet's; small images want less.
         num_proposals: (in training, at rest), proposals of an image that are kept.
+        num_decoded: (in training, at rest), anchors of a level they are chosen from; None for
+            (12000, 6000) on one level and (2000, 1000) on a pyramid. TensorRT sorts up to 3840.
         width: int, channels of the pyramid.
         units: int, of the two dense layers on each region; None for 4096 with VGG16, else 1024.
         dropout: float in [0, 1), behind these.
@@ -80,6 +80,7 @@ class FasterRCNN(RegionDetector):
         anchor_ratios=(0.5, 1.0, 2.0),
         canonical_size=224,
         num_proposals=(1000, 300),
+        num_decoded=None,
         width=256,
         units=None,
         dropout=0.0,
@@ -103,9 +104,9 @@ class FasterRCNN(RegionDetector):
             units=units,
             dropout=dropout,
         )
-        proposer, found = _proposing(
-            trunk, neck, options, anchor_scales, anchor_ratios, num_proposals
-        )
+        anchors = (anchor_scales, anchor_ratios)
+        counts = (num_proposals, num_decoded or _DECODED[neck])
+        proposer, found = _proposing(trunk, options, *anchors, *counts, _BORDERS[neck])
         reader = REGION_FEATURES[region_features]
         features = functools.partial(reader, canonical_size=canonical_size)
         pooled = features(trunk.size, name="region_features")
@@ -122,6 +123,7 @@ class FasterRCNN(RegionDetector):
             "anchor_ratios": list(anchor_ratios),
             "canonical_size": canonical_size,
             "num_proposals": list(num_proposals),
+            "num_decoded": num_decoded and list(num_decoded),
             "width": width,
             "units": units,
             "dropout": dropout,
@@ -136,10 +138,9 @@ class FasterRCNN(RegionDetector):
         return {**super().get_config(), **self._own}
 
 
-def _proposing(trunk, neck, options, scales, ratios, kept):
+def _proposing(trunk, options, *settings):
     """The proposer of a trunk, and what its network says of the anchors."""
-    cells = trunks.cells_of(trunk.proposing)
-    proposer = Proposer(cells, options.image_size, scales, ratios, kept, **_PROPOSING[neck])
+    proposer = Proposer(trunks.cells_of(trunk.proposing), options.image_size, *settings)
     return proposer, proposal_head(trunk.proposing, proposer.num_anchors, trunk.proposal_width)
 
 

@@ -35,6 +35,8 @@ class RFCN(RegionDetector):
         anchor_scales: floats, sides of the square anchors over the stride of 16.
         anchor_ratios: floats, height over width of anchors.
         num_proposals: (in training, at rest), proposals of an image that are kept.
+        num_decoded: (in training, at rest), anchors they are chosen from. TensorRT sorts up to
+            3840.
         width: int, channels of the 1x1 convolution before the maps.
         freeze_batch_norm: bool, leave the batch norms of the backbone as they came, as published.
         name: of the model.
@@ -58,6 +60,7 @@ class RFCN(RegionDetector):
         anchor_scales=(8.0, 16.0, 32.0),
         anchor_ratios=(0.5, 1.0, 2.0),
         num_proposals=(1000, 300),
+        num_decoded=(12000, 6000),
         width=1024,
         freeze_batch_norm=False,
         name=None,
@@ -86,7 +89,7 @@ class RFCN(RegionDetector):
         proposer = Proposer(
             trunks.cells_of(proposing),
             *(options.image_size, anchor_scales, anchor_ratios, num_proposals),
-            decoded=(12000, 6000),
+            decoded=num_decoded,
             border=0.0,
         )
         found = proposal_head(proposing, proposer.num_anchors, 512)
@@ -101,6 +104,7 @@ class RFCN(RegionDetector):
             "anchor_scales": list(anchor_scales),
             "anchor_ratios": list(anchor_ratios),
             "num_proposals": list(num_proposals),
+            "num_decoded": list(num_decoded),
             "width": width,
             "freeze_batch_norm": freeze_batch_norm,
         }
