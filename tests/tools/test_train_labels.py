@@ -291,7 +291,6 @@ def test_flags_of_label_maps_are_none_of_detection(tiny_backbone, command, tmp_p
         ("--image_size=64", "`--image_size` must be that of the model to start from, 48x64"),
         ("--image_size=wide", "`--image_size` must be pixels, at least 32"),
         ("--crop_size=8", "`--crop_size` must be pixels, at least 32"),
-        ("--class_weights=sqrt", "`--class_weights` must be that of the model to start from, None"),
         ("--backbone_weights=imagenet", "`--backbone_weights` must come with the name of a new"),
         ("--model_option=a=1", "`--model_option` must come with the name of a new"),
         ("--augment_expand=2", "`--augment_expand` must not come with a model of the task"),
@@ -316,6 +315,30 @@ def test_evaluation_and_the_device_bring_labels_back_alike(resize, size):
     spec = {"height": 48, "width": 64, "resize": resize}
     ours = label_map_to_original(labels, size, (48, 64), resize)
     np.testing.assert_array_equal(ours, labels_to_original(labels, size, spec))
+
+
+def test_a_model_goes_on_with_another_loss_and_other_class_weights(toy_file, folder):
+    from keras_struct_tools import options as reading
+    from keras_struct_tools import train_flags, train_model
+
+    argv = [
+        "train",
+        *flags_of(toy_file, folder),
+        "--output=x",
+        "--class_weights=sqrt",
+        "--loss=dice",
+    ]
+    options = reading.parse(train_flags.FLAGS, argv, ("model", "data", "output"))
+    origin, train = train_model.origin(options), label_maps(folder)
+    train_flags.complete(options, origin.task)
+    origin.settle(options)
+    fitted = origin.fitted(options, train)
+    model = origin.build(options, NAMES, fitted, False)
+    weights = train_labels.weights_from_pixels(class_frequencies(train), 0.5)
+    assert list(model.labelling.class_weights) == weights and model.labelling.loss == "dice"
+    before = keras.saving.load_model(toy_file, compile=False)
+    for own, theirs in zip(model.weights, before.weights, strict=True):
+        np.testing.assert_array_equal(own, theirs)
 
 
 def test_class_weights_by_the_formula():

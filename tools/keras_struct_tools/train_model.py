@@ -17,6 +17,8 @@ MODEL_FLAGS = (
     "class_weights",
 )
 _FITTED = {"default_boxes": train_boxes.fitted_boxes, "class_weights": train_labels.class_weights}
+# Flags that say how label maps are learned: a model that was trained may go on with others.
+_LEARNING = ("loss", "class_weights")
 _MANAGED = ("num_classes", "image_size", "class_names", "weights", "resize", "crf")
 
 
@@ -149,6 +151,8 @@ class StoredModel:
         size.value = reading.size_text(size.value)
         own = {**self._model.get_config(), "image_size": reading.size_text(self._model.image_size)}
         for name in (*MODEL_FLAGS, "image_size", "resize"):
+            if self.task == "segmentation" and name in _LEARNING:
+                continue
             if options[name].present and options[name].value != own.get(name):
                 raise flags.Error(
                     f"`--{name}` must be that of the model to start from, {own.get(name)}. "
@@ -158,8 +162,10 @@ class StoredModel:
         options["resize"].value = own["resize"]
 
     def fitted(self, options: Any, train: Any) -> dict[str, Any]:
-        """Nothing: the model has its arguments."""
+        """Class weights where they are asked for; else nothing: the model has its arguments."""
         train_boxes.check_num_sizes(options, fitted=False)
+        if self.task == "segmentation" and options["class_weights"].present:
+            return {"class_weights": train_labels.class_weights(options, train)}
         return {}
 
     def build(self, options: Any, class_names: tuple, fitted: dict, continues: bool) -> Any:
@@ -172,7 +178,20 @@ class StoredModel:
         from keras_struct.training.batch_predictor import check_class_names
 
         check_class_names(self._model.class_names, class_names)
+        changes = dict(fitted)
+        if self.task == "segmentation" and options["loss"].present:
+            changes["loss"] = options.loss
+        model = _changed(self._model, changes)
         crf = crf_flags.layer(options)
         if options.crf == "joint":
-            return models.CRFasRNN(self._model, crf)
-        return self._model if crf is None else self._model.with_crf(crf)
+            return models.CRFasRNN(model, crf)
+        return model if crf is None else model.with_crf(crf)
+
+
+def _changed(model: Any, changes: dict[str, Any]) -> Any:
+    """The model, or one with other arguments and the same weights."""
+    if not changes:
+        return model
+    other = type(model).from_config({**model.get_config(), **changes})
+    other.set_weights(model.get_weights())
+    return other
