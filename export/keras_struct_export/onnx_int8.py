@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_struct_export import onnx_bias
 from keras_struct_export.build import Request
 from keras_struct_export.errors import ExportError
 from keras_struct_export.onnx_graph import decoder_nodes
@@ -49,7 +50,9 @@ def quantize(model, request: Request):
                     "OpTypesToExcludeOutputQuantization": list(_QUANTISED),
                 },
             )
-            return onnx.load(result)
+            quantized = onnx.load(result)
+            onnx_bias.correct(model, quantized, _Reader(request).batches)
+            return quantized
         except Exception as error:
             raise ExportError(f"ONNX Runtime cannot quantise this model: {error}") from error
 
