@@ -9,8 +9,6 @@ from region_cases import random_map, some_boxes
 from keras_struct import layers
 from keras_struct import ops as functions
 
-pytestmark = pytest.mark.agnostic
-
 CANONICAL = {"canonical_size": 60.0, "canonical_level": 3}
 # layer, function, arguments, shape of the features of a box at 18 channels
 CASES = {
@@ -49,6 +47,7 @@ def symbolic(layer, count=BOXES.shape[1]):
     return keras.Model({**levels, "boxes": boxes}, layer(levels, boxes))
 
 
+@pytest.mark.agnostic
 def test_gives_what_the_function_gives(case):
     layer, function, arguments, shape = case
     layer = layer(**arguments)

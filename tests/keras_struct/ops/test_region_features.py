@@ -17,8 +17,6 @@ from keras_struct.ops import (
     spatial_pyramid_pooling,
 )
 
-pytestmark = pytest.mark.agnostic
-
 CHANNELS = 18
 # function, its loop, the loop's arguments; maps of stride 16
 CASES = {
@@ -86,6 +84,7 @@ def compare(case, seed, *sides):
     np.testing.assert_allclose(values, expected, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("case", CASES)
 def test_equals_loops_from_the_definition(case):
     compare(case, 0)

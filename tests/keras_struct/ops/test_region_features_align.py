@@ -8,8 +8,6 @@ from region_cases import differences, gradients, random_map
 from keras_struct.ops import position_sensitive_roi_align, region_warp, roi_align, roi_pool
 from keras_struct.ops.region_features.region_warp import MEAN_COLOUR
 
-pytestmark = pytest.mark.agnostic
-
 
 def ramp(slope_y, slope_x, height=12, width=16, stride=16):
     """A map whose value at pixel (y, x) of the image is slope_y * y + slope_x * x."""
@@ -39,6 +37,7 @@ def test_a_linear_ramp_is_met_exactly(box, sampling):
     np.testing.assert_allclose(values, 0.25 * y - 0.5 * x, atol=3e-5)
 
 
+@pytest.mark.agnostic
 def test_a_shift_of_a_quarter_pixel_is_seen_where_pooling_sees_none():
     features, box = ramp(1.0, 2.0), np.float32([40, 36, 120, 100])
     moved = box + np.float32([0.25, 0, 0.25, 0])
@@ -68,6 +67,7 @@ def test_borders_continue_by_half_a_cell_and_end_there():
     assert align(features, [-36, 32, 20, 48], size=1)[0, 0] == 0.5
 
 
+@pytest.mark.agnostic
 def test_gradient_equals_finite_differences():
     features = random_map(0, 2, height=4, width=5, images=1)
     boxes = np.float32([[[3, 5, 61, 50], [-20, 30, 40, 90], [10, 10, 10, 10]]])

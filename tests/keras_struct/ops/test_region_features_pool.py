@@ -11,8 +11,6 @@ from keras_struct.ops import position_sensitive_roi_pool, roi_pool, spatial_pyra
 from keras_struct.ops.region_features.quantized import longest_bin, touched_cells
 from keras_struct.ops.region_features.range_maxima import powers_for
 
-pytestmark = pytest.mark.agnostic
-
 
 def pool(features, boxes, size):
     values = roi_pool({"P4": np.float32(features)}, np.float32(boxes), size)
@@ -23,6 +21,7 @@ def counting(height, width):
     return np.arange(height * width, dtype="float32").reshape(1, height, width, 1)
 
 
+@pytest.mark.agnostic
 def test_by_hand():
     # Columns round(20 / 16) = 1 to round(90 / 16) = 6, rows 0 to 3: bins of columns 1-3 and 3-5,
     # rows 0-1 and 1-2; the last of each is largest.
@@ -66,6 +65,7 @@ def test_windows_suffice_for_every_bin_of_every_box(size, cells):
     assert powers == 1 or longest_bin(cells, size) > 2 ** (powers - 1)
 
 
+@pytest.mark.agnostic
 def test_gradient_equals_finite_differences():
     features = np.random.default_rng(0).permutation(60).reshape(1, 5, 6, 2).astype("float32")
     boxes = np.float32([[[3, 5, 90, 77], [-20, 30, 40, 90], [10, 10, 10, 10], [300, 0, 310, 9]]])
