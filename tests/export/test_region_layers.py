@@ -97,8 +97,7 @@ def images():
     return values
 
 
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
-@pytest.mark.parametrize("batch_size", [1, None])
+@pytest.mark.parametrize(("suffix", "batch_size"), [(".tflite", None), (".onnx", 1)])
 def test_artefacts_give_the_numbers_of_keras(network, images, tmp_path, suffix, batch_size):
     path = tmp_path / f"a{suffix}"
     options = {"batch_size": batch_size, "samples": images, "decoder": False, "progress": None}

@@ -6,7 +6,7 @@ from keras_struct.layers.spatial_pyramid_pooling import SpatialPyramidPooling
 from keras_struct.models.region_based import trunks
 from keras_struct.models.region_based.branches import BoxBranch
 from keras_struct.models.region_based.detector import Parts, RegionDetector
-from keras_struct.models.region_based.faster_rcnn import REGION_FEATURES, check_parts
+from keras_struct.models.region_based.faster_rcnn import FEATURES, check_parts
 from keras_struct.models.region_based.options import RegionOptions
 
 _BACKGROUND = (0.1, 0.5)
@@ -75,7 +75,7 @@ class FastRCNN(RegionDetector):
             units=units,
             dropout=dropout,
         )
-        features = REGION_FEATURES[region_features](trunk.size, name="region_features")
+        features = FEATURES[region_features](trunk.size, name="region_features")
         boxes = BoxBranch(features, trunk.body, num_classes, name="box_branch")
         raw = {**trunk.levels, "proposals": inputs["proposals"]}
         super().__init__(inputs, raw, Parts(boxes), options, name=name)

@@ -13,7 +13,7 @@ from keras_struct.models.region_based.options import RegionOptions
 from keras_struct.models.region_based.proposal_head import proposal_head
 from keras_struct.models.region_based.proposer import Proposer
 
-REGION_FEATURES = {"align": RoIAlign, "pool": RoIPool}
+FEATURES = {"align": RoIAlign, "pool": RoIPool}
 _SCALES = {"single": (8.0, 16.0, 32.0), "pyramid": (8.0,)}
 _DECODED = {"single": (12000, 6000), "pyramid": (2000, 1000)}
 _BORDERS = {"single": 0.0, "pyramid": None}
@@ -89,9 +89,8 @@ class FasterRCNN(RegionDetector):
         **options,
     ):
         options = RegionOptions(num_classes, image_size, **options)
-        vgg = backbone == "vgg16"
-        neck = neck or ("single" if vgg else "pyramid")
-        region_features = region_features or ("pool" if vgg else "align")
+        usual = ("single", "pool") if backbone == "vgg16" else ("pyramid", "align")
+        neck, region_features = neck or usual[0], region_features or usual[1]
         check_parts(backbone, neck, region_features)
         anchor_scales = tuple(anchor_scales or _SCALES[neck])
 
@@ -107,8 +106,7 @@ class FasterRCNN(RegionDetector):
         anchors = (anchor_scales, anchor_ratios)
         counts = (num_proposals, num_decoded or _DECODED[neck])
         proposer, found = _proposing(trunk, options, *anchors, *counts, _BORDERS[neck])
-        reader = REGION_FEATURES[region_features]
-        features = functools.partial(reader, canonical_size=canonical_size)
+        features = functools.partial(FEATURES[region_features], canonical_size=canonical_size)
         pooled = features(trunk.size, name="region_features")
         boxes = BoxBranch(pooled, trunk.body, num_classes, name="box_branch")
         parts = Parts(boxes, proposer, **self._more_branches(trunk, features, options))
@@ -148,9 +146,9 @@ def check_parts(backbone, neck, region_features):
     """Raise a ValueError for parts that are none, or do not go together."""
     if neck not in trunks.NECKS:
         raise ValueError(f"`neck` must be one of {trunks.NECKS}. Received: neck={neck!r}.")
-    if region_features not in REGION_FEATURES:
+    if region_features not in FEATURES:
         raise ValueError(
-            f"`region_features` must be one of {tuple(REGION_FEATURES)}. "
+            f"`region_features` must be one of {tuple(FEATURES)}. "
             f"Received: region_features={region_features!r}."
         )
     if backbone == "vgg16" and neck == "pyramid":

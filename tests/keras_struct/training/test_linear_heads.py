@@ -76,7 +76,7 @@ def test_svms_and_ridges_become_the_dense_layers(model, dataset):
                 elif iou[row].max() < 0.1:
                     margins[-1].append(logits[1:].max())
     for label in (0, 1):
-        assert np.mean(margins[label]) > np.mean(margins[-1]) + 0.5
+        assert np.mean(margins[label]) > np.mean(margins[-1]) + 0.2
     assert np.mean(after) > np.mean(before)
 
 
