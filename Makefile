@@ -13,7 +13,7 @@ OURS := -e ".[cpu]" -e "edge[onnx]" -e "export[tensorrt]" -e tools
 WORKERS ?= 2
 PYTEST := TF_CPP_MIN_LOG_LEVEL=2 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test lint format benchmark clean
 

@@ -55,7 +55,6 @@ def random_heads(model, seed=0):
     return model
 
 
-@pytest.mark.agnostic
 def test_losses_are_those_of_the_heads_it_has():
     model = with_masks(num_keypoints=4)
     total, parts = loss_of(model, *batch(joints=4))
