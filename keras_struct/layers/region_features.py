@@ -1,12 +1,14 @@
 """What all layers of region features have in common."""
 
+import abc
+
 import keras
 
 from keras_struct.ops.region_features.arguments import check_canonical, check_count
 from keras_struct.ops.region_features.levels import check_regions
 
 
-class RegionFeatures(keras.layers.Layer):
+class RegionFeatures(keras.layers.Layer, abc.ABC):
     """Features of one shape for every box, in float32 under any dtype policy.
 
     A layer names its arguments, sets an attribute for each and says what shape one box gets.
@@ -18,9 +20,9 @@ class RegionFeatures(keras.layers.Layer):
         # Half precision would move boxes by pixels.
         super().__init__(**{**kwargs, "dtype": "float32"})
 
+    @abc.abstractmethod
     def region_shape(self, channels):
         """Shape of the features of one box, from the channels of a map."""
-        raise NotImplementedError
 
     def compute_output_shape(self, levels_shape, boxes_shape):
         channels = next(iter(levels_shape.values()))[3]

@@ -9,7 +9,6 @@ from keras import ops
 from keras_struct.ops import boxes as box_ops
 from keras_struct.ops.nms import non_max_suppression
 
-UNIT = (1.0, 1.0, 1.0, 1.0)
 MOST_GROWTH = math.log(1000.0 / 16.0)
 
 
@@ -94,7 +93,9 @@ class RegionProposals(keras.layers.Layer):
         logits, index = ops.top_k(ops.cast(logits, "float32"), count)
         deltas = ops.take_along_axis(deltas, ops.expand_dims(index, -1), axis=1)
         boxes = box_ops.decode(
-            limited(ops.cast(deltas, "float32")), ops.take(anchors, index, axis=0), UNIT
+            limited(ops.cast(deltas, "float32")),
+            ops.take(anchors, index, axis=0),
+            box_ops.UNIT_VARIANCES,
         )
         boxes = box_ops.clip(boxes, *self.image_size)
         sides = boxes[..., 2:] - boxes[..., :2]

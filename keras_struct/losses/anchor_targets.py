@@ -28,15 +28,24 @@ def assign_targets(
     matches = match_boxes(anchors, boxes, labels, iou_threshold, background_threshold)
     positive = ops.greater_equal(matches, 0)
     index = ops.maximum(matches, 0)
-    matched_boxes = ops.take_along_axis(boxes, ops.expand_dims(index, -1), axis=1)
-    # Offsets of unmatched anchors are never used: their own box keeps the logarithms tame.
-    own = ops.expand_dims(ops.cast(anchors, "float32"), 0)
-    matched_boxes = ops.where(ops.expand_dims(positive, -1), matched_boxes, own)
     return {
         "labels": ops.where(positive, ops.take_along_axis(labels, index, axis=1), matches),
-        "deltas": box_ops.encode(matched_boxes, anchors, variances),
+        "deltas": matched_offsets(boxes, anchors, matches, variances),
         "num_positive": ops.sum(ops.cast(positive, "float32")),
     }
+
+
+def matched_offsets(boxes, anchors, matches, variances):
+    """Offsets (B, A, 4) of the boxes (B, N, 4) that anchors (A, 4) were matched to.
+
+    Those of unmatched anchors, whose `matches` (B, A) are below 0, are of no meaning.
+    """
+    index = ops.expand_dims(ops.maximum(matches, 0), -1)
+    matched = ops.take_along_axis(boxes, index, axis=1)
+    # Offsets of unmatched anchors are never used: their own box keeps the logarithms tame.
+    own = ops.expand_dims(ops.cast(anchors, "float32"), 0)
+    positive = ops.expand_dims(ops.greater_equal(matches, 0), -1)
+    return box_ops.encode(ops.where(positive, matched, own), anchors, variances)
 
 
 def per_image(values, num_positive):

@@ -3,13 +3,12 @@
 import keras
 from keras import ops
 
+from keras_struct.losses.anchor_targets import matched_offsets
 from keras_struct.losses.box_loss import smooth_l1
-from keras_struct.ops import boxes as box_ops
+from keras_struct.ops.boxes import UNIT_VARIANCES
 from keras_struct.ops.matching import BACKGROUND
 from keras_struct.ops.mining import balanced_sample
 from keras_struct.ops.region_matching import match_anchors, within
-
-_UNIT = (1.0, 1.0, 1.0, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="keras_struct")
@@ -93,12 +92,7 @@ class ProposalLoss(keras.losses.Loss):
     def targets(self, truth, anchors, matches):
         """Offsets (B, A, 4) of the boxes that anchors were matched to."""
         boxes = ops.cast(truth["boxes"], "float32")
-        index = ops.expand_dims(ops.maximum(matches, 0), -1)
-        boxes = ops.take_along_axis(boxes, index, axis=1)
-        # Offsets of unmatched anchors are never used: their own box keeps the logarithms tame.
-        own = ops.expand_dims(ops.cast(anchors, "float32"), 0)
-        boxes = ops.where(ops.expand_dims(ops.greater_equal(matches, 0), -1), boxes, own)
-        return box_ops.encode(boxes, anchors, _UNIT)
+        return matched_offsets(boxes, anchors, matches, UNIT_VARIANCES)
 
     def get_config(self):
         return {

@@ -7,6 +7,7 @@ from keras import ops
 from keras.utils import bounding_boxes
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
+UNIT_VARIANCES = (1.0, 1.0, 1.0, 1.0)  # offsets as they are
 
 
 def pairwise_iou(boxes1, boxes2):

@@ -1,5 +1,6 @@
 """How good an artefact is, by task: a new task adds one class to `ACCURACIES`."""
 
+import abc
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from keras_struct.data.tasks import TASK_FIELDS
 from keras_struct.training.tasks import task_of
 
 
-class Accuracy:
+class Accuracy(abc.ABC):
     """The figures of one artefact on a data set, in the pixels of the original images.
 
     Subclasses say for which `task`, which figures an artefact with a card has (`names`, the first
@@ -29,9 +30,9 @@ class Accuracy:
         self._names = self.names(card)
 
     @staticmethod
+    @abc.abstractmethod
     def names(card: dict[str, Any]) -> tuple[str, ...]:
         """Return what the figures of an artefact with this card are called."""
-        raise NotImplementedError
 
     def update(self, index: int, result: dict[str, np.ndarray]) -> None:
         """Add the fields of the result of image `index`."""
