@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from raw_network import RawNetwork
 
 from keras_struct.layers import (
     PositionSensitiveRoIAlign,
@@ -41,7 +42,7 @@ class BoxesOfImage(keras.layers.Layer):
         return (shape[0], len(BOXES), 4)
 
 
-class Network:
+class Network(RawNetwork):
     """All layers on the same levels."""
 
     def __init__(self):
@@ -57,32 +58,7 @@ class Network:
         outputs = {name: layer(levels, boxes) for name, layer in LAYERS.items()}
         outputs["one_level"] = RoIPool(2)({"P3": levels["P3"]}, boxes)
         outputs["warp"] = RegionWarp(8, 1)({"P0": images}, boxes)
-        self.network = keras.Model(images, outputs)
-
-    def __call__(self, images, training=False):
-        return self.network(images, training=training)
-
-    def _flatten_layers(self, **options):
-        return self.network._flatten_layers(**options)
-
-    @property
-    def layers(self):
-        return self.network.layers
-
-    def card(self):
-        pixels = {"channels": 3, "layout": "NHWC", "dtype": "float32", "range": [0, 255]}
-        return {
-            "format": "keras_struct",
-            "card_version": 1,
-            "task": "raw",
-            "model": "Regions",
-            "class_names": [],
-            "input": {
-                **{"name": "images", "height": SIZE, "width": SIZE},
-                **{"resize": "stretch", "pad_value": 114, **pixels},
-            },
-            "results": ["align"],
-        }
+        super().__init__(keras.Model(images, outputs), ["align"])
 
 
 @pytest.fixture(scope="module")

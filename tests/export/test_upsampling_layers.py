@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from raw_network import RawNetwork
 
 from keras_struct.layers import (
     BedOfNails,
@@ -20,7 +21,7 @@ from keras_struct_export import export
 HEIGHT, WIDTH = 21, 30
 
 
-class Network:
+class Network(RawNetwork):
     """All layers one after the other, at sizes that two does not divide."""
 
     def __init__(self):
@@ -39,32 +40,7 @@ class Network:
             "nearest": ResizeTo("nearest")(coarse, x),
             "bilinear": ResizeTo("bilinear")(coarse, x),
         }
-        self.network = keras.Model(images, outputs)
-
-    def __call__(self, images, training=False):
-        return self.network(images, training=training)
-
-    def _flatten_layers(self, **options):
-        return self.network._flatten_layers(**options)
-
-    @property
-    def layers(self):
-        return self.network.layers
-
-    def card(self):
-        pixels = {"channels": 3, "layout": "NHWC", "dtype": "float32", "range": [0, 255]}
-        return {
-            "format": "keras_struct",
-            "card_version": 1,
-            "task": "raw",
-            "model": "Upsampling",
-            "class_names": [],
-            "input": {
-                **{"name": "images", "height": HEIGHT, "width": WIDTH},
-                **{"resize": "stretch", "pad_value": 114, **pixels},
-            },
-            "results": ["unpooled"],
-        }
+        super().__init__(keras.Model(images, outputs), ["unpooled"])
 
 
 @pytest.fixture(scope="module")
