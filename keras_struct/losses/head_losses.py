@@ -5,6 +5,7 @@ from keras import ops
 from keras_struct.losses.box_loss import smooth_l1
 from keras_struct.ops.class_entries import of_class
 from keras_struct.ops.matching import NEITHER
+from keras_struct.ops.mining import highest
 
 
 def region_class_loss(regions, logits):
@@ -19,10 +20,8 @@ def region_class_loss(regions, logits):
 
     Source: Girshick 2015, arXiv:1504.08083, eq. 1.
     """
-    labels = regions["labels"]
-    drawn = ops.cast(ops.not_equal(labels, NEITHER), "float32")
-    target = ops.one_hot(ops.maximum(labels, -1) + 1, logits.shape[-1])
-    entropy = -ops.sum(target * ops.log_softmax(logits, axis=-1), axis=-1)
+    drawn = ops.cast(_drawn(regions), "float32")
+    entropy = _entropies(regions, logits)
     return ops.divide_no_nan(ops.sum(entropy * drawn, axis=-1), ops.sum(drawn, axis=-1))
 
 
@@ -39,12 +38,45 @@ def region_box_loss(regions, deltas, delta=1.0):
 
     Source: Girshick 2015, arXiv:1504.08083, eq. 1 to 3; divided as in the authors' code.
     """
+    drawn = ops.sum(ops.cast(_drawn(regions), "float32"), axis=-1)
+    return ops.divide_no_nan(ops.sum(_distances(regions, deltas, delta), axis=-1), drawn)
+
+
+def hard_regions(regions, logits, deltas, count):
+    """Of the regions drawn, those of highest loss: online hard example mining.
+
+    Args:
+        regions: as `sample_regions` gives them.
+        logits: (B, R, 1 + C) float32, background first.
+        deltas: (B, R, C or 1, 4) float32.
+        count: int, regions of an image that are kept.
+
+    Returns:
+        `regions`, with the "labels" of all others as where there is no region.
+
+    Source: Shrivastava et al. 2016, arXiv:1604.03540, section 4; Dai et al. 2016,
+    arXiv:1605.06409, section 2: the 128 worst of all proposals, by the sum of both losses.
+    """
+    loss = _entropies(regions, logits) + _distances(regions, deltas)
+    wanted = ops.full_like(loss[:, :1], float(count))
+    hard = highest(loss, _drawn(regions), wanted)
+    return {**regions, "labels": ops.where(hard, regions["labels"], NEITHER)}
+
+
+def _drawn(regions):
+    return ops.not_equal(regions["labels"], NEITHER)
+
+
+def _entropies(regions, logits):
+    target = ops.one_hot(ops.maximum(regions["labels"], -1) + 1, logits.shape[-1])
+    return -ops.sum(target * ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def _distances(regions, deltas, delta=1.0):
     labels = regions["labels"]
-    drawn = ops.sum(ops.cast(ops.not_equal(labels, NEITHER), "float32"), axis=-1)
     own = of_class(ops.moveaxis(deltas, 2, -1), labels)
     is_object = ops.greater_equal(labels, 0)
-    values = ops.where(is_object, smooth_l1(own - regions["deltas"], delta), 0.0)
-    return ops.divide_no_nan(ops.sum(values, axis=-1), drawn)
+    return ops.where(is_object, smooth_l1(own - regions["deltas"], delta), 0.0)
 
 
 def region_mask_loss(targets, logits, labels):

@@ -127,9 +127,12 @@ class RegionDetector(keras.Model):
     def _head_losses(self, y, raw, regions, training):
         raw = _features(raw)
         found = self.box_branch(raw, regions["boxes"], training=training)
+        counted, logits, deltas = regions, found["class_logits"], found["box_deltas"]
+        if self.options.hard_examples is not None:
+            counted = head_losses.hard_regions(regions, logits, deltas, self.options.hard_examples)
         parts = {
-            "class_loss": head_losses.region_class_loss(regions, found["class_logits"]),
-            "box_loss": head_losses.region_box_loss(regions, found["box_deltas"]),
+            "class_loss": head_losses.region_class_loss(counted, logits),
+            "box_loss": head_losses.region_box_loss(counted, deltas),
         }
         objects = {
             name: regions[name][:, : self.options.sampling.most_positive]

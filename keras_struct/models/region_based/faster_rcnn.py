@@ -92,7 +92,7 @@ class FasterRCNN(RegionDetector):
         usual = ("single", "pool") if backbone == "vgg16" else ("pyramid", "align")
         neck, region_features = neck or usual[0], region_features or usual[1]
         check_parts(backbone, neck, region_features)
-        anchor_scales = tuple(anchor_scales or _SCALES[neck])
+        anchor_scales = _SCALES[neck] if anchor_scales is None else anchor_scales
 
         # === Functional model ===
         images = trunks.images_input(options.image_size)
@@ -104,7 +104,7 @@ class FasterRCNN(RegionDetector):
             dropout=dropout,
         )
         anchors = (anchor_scales, anchor_ratios)
-        counts = (num_proposals, num_decoded or _DECODED[neck])
+        counts = (num_proposals, _DECODED[neck] if num_decoded is None else num_decoded)
         proposer, found = _proposing(trunk, options, *anchors, *counts, _BORDERS[neck])
         features = functools.partial(FEATURES[region_features], canonical_size=canonical_size)
         pooled = features(trunk.size, name="region_features")

@@ -22,6 +22,9 @@ class RegionOptions:
         positive_fraction: float in (0, 1], largest share of them that are objects.
         background_iou: (least, below), IoU of background regions with the nearest object. A least
             IoU of 0.1 mines hard examples, as Fast R-CNN does.
+        hard_examples: int or None: boxes and classes learn from so many of these regions only,
+            those of highest loss (online hard example mining). The published numbers for it are
+            regions_per_image=300, positive_fraction=1.0 and hard_examples=128.
         score_threshold: float in [0, 1]. Detections not above it are dropped.
         iou_threshold: float in [0, 1], above which boxes of a class suppress each other.
         max_detections: int, of an image.
@@ -34,13 +37,16 @@ class RegionOptions:
     regions_per_image: int = 128
     positive_fraction: float = 0.25
     background_iou: tuple[float, float] = (0.0, 0.5)
+    hard_examples: int | None = None
     score_threshold: float = 0.05
     iou_threshold: float = 0.5
     max_detections: int = 100
 
     def __post_init__(self):
-        for name in ("num_classes", "regions_per_image", "max_detections"):
+        for name in ("num_classes", "regions_per_image", "max_detections", "hard_examples"):
             value = getattr(self, name)
+            if name == "hard_examples" and value is None:
+                continue
             if type(value) is not int or value < 1:
                 raise ValueError(
                     f"`{name}` must be an integer of at least 1. Received: {name}={value!r}."

@@ -19,11 +19,18 @@ class Proposer:
         decoded: (in training, at rest), anchors of a level that are decoded.
         border: pixels an anchor may reach beyond the image in training, or None for any.
 
+    Raises:
+        ValueError: if sizes, ratios or counts are not lists of such numbers.
+
     Attributes:
         anchors: (A, 4) float32, xyxy, pixels.
     """
 
     def __init__(self, cells, image_size, scales, ratios, kept, decoded, border):
+        _check("anchor_scales", scales, (int, float))
+        _check("anchor_ratios", ratios, (int, float))
+        _check("num_proposals", kept, int, count=2)
+        _check("num_decoded", decoded, int, count=2)
         sizes = anchor_sizes(cells, scales, ratios)
         steps = {level: 2 ** int(level[1:]) for level in cells}
         by_level = {
@@ -47,3 +54,13 @@ class Proposer:
         """Proposals (B, P, 4), xyxy, pixels, padded with zeros."""
         layer = self._layers[0 if training else 1]
         return layer(raw["rpn_logits"], raw["rpn_deltas"])["boxes"]
+
+
+def _check(name, values, kind, count=None):
+    if (
+        not isinstance(values, tuple | list)
+        or len(values) != (count or max(len(values), 1))
+        or not all(isinstance(value, kind) and value > 0 for value in values)
+    ):
+        wanted = "(in training, at rest), two whole numbers" if count else "a list of numbers"
+        raise ValueError(f"`{name}` must be {wanted}, each above 0. Received: {name}={values!r}.")

@@ -40,12 +40,12 @@ class RFCN(RegionDetector):
         width: int, channels of the 1x1 convolution before the maps.
         freeze_batch_norm: bool, leave the batch norms of the backbone as they came, as published.
         name: of the model.
-        **options: further arguments of `RegionOptions`.
+        **options: further arguments of `RegionOptions`; its `hard_examples` mines as published.
 
     Raises:
         ValueError: for arguments that do not fit.
 
-    Source: Dai et al. 2016, arXiv:1605.06409. Their online hard example mining is not part of it.
+    Source: Dai et al. 2016, arXiv:1605.06409.
     """
 
     def __init__(

@@ -78,6 +78,23 @@ def test_class_loss_equals_numpy():
     np.testing.assert_allclose(found, [first, second], rtol=1e-5)
 
 
+def test_hard_regions_are_those_of_highest_summed_loss():
+    rng = np.random.default_rng(11)
+    drawn, logits = regions(rng), rng.normal(size=(2, 5, 4)).astype("float32")
+    deltas = rng.normal(size=(2, 5, 3, 4)).astype("float32")
+    found = head_losses.hard_regions(drawn, logits, deltas, 2)
+    labels, scores = drawn["labels"], log_softmax(logits)
+    for image in range(2):
+        losses = []
+        for i, label in enumerate(labels[image]):
+            moved = smooth_l1(deltas[image, i, label] - drawn["deltas"][image, i], 1.0)
+            entropy = -scores[image, i, label + 1]
+            losses.append(-1 if label == -2 else entropy + (moved if label >= 0 else 0))
+        worst = set(np.argsort(losses)[-2:].tolist())
+        plain = [label if i in worst else -2 for i, label in enumerate(labels[image])]
+        np.testing.assert_array_equal(found["labels"][image], plain)
+
+
 @pytest.mark.parametrize("classes", [3, 1])
 def test_box_loss_reads_the_own_class_only_and_no_background(classes):
     rng = np.random.default_rng(4)

@@ -182,12 +182,26 @@ def test_a_ragged_number_of_objects_and_none_at_all():
     assert np.isfinite(total) and parts["class_loss"] > 0
 
 
+def test_hard_examples_are_a_part_of_the_regions_and_the_worst():
+    model, (images, truth) = random_heads(faster()), batch()
+    easy = loss_of(model, images, truth)[1]
+    model.options.hard_examples = 2
+    hard = loss_of(model, images, truth)[1]
+    assert hard["rpn_class_loss"] == easy["rpn_class_loss"]
+    assert hard["class_loss"] + hard["box_loss"] > easy["class_loss"] + easy["box_loss"]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"neck": "funnel"}, "`neck` must be one of"),
         ({"region_features": "crop"}, "`region_features` must be one of"),
         ({"regions_per_image": 0}, "`regions_per_image` must be an integer"),
+        ({"hard_examples": 0}, "`hard_examples` must be an integer"),
+        ({"anchor_scales": 4}, "`anchor_scales` must be a list of numbers"),
+        ({"anchor_ratios": (1.0, -2.0)}, "`anchor_ratios` must be a list of numbers"),
+        ({"num_proposals": 300}, "`num_proposals` must be .in training, at rest."),
+        ({"num_decoded": (600, 300.5)}, "`num_decoded` must be .in training, at rest."),
         ({"background_iou": (0.5, 0.1)}, "`background_iou` must be"),
         ({"class_names": ["a"]}, "`class_names` must hold num_classes=3"),
         ({"iou_threshold": 2}, "`iou_threshold` must be in"),
