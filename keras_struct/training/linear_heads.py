@@ -107,7 +107,9 @@ def _collect(model, dataset, batch_size, heads):
         boxes = np.concatenate([truth["boxes"], proposals], axis=1)
         levels = {k: v for k, v in model(inputs).items() if k != "proposals"}
         tensor = keras.ops.convert_to_tensor(boxes)
-        features = np.asarray(body.body(body.features(levels, tensor), training=False))
+        features = keras.ops.convert_to_numpy(
+            body.body(body.features(levels, tensor), training=False)
+        )
         for image in range(len(boxes)):
             of_image = {name: value[image] for name, value in truth.items()}
             rows = _rows_of_image(boxes[image], features[image], of_image, model.num_classes)
@@ -122,7 +124,11 @@ def _rows_of_image(boxes, features, truth, num_classes):
     is_truth = np.concatenate([real, np.zeros(len(boxes) - padded, bool)])
     keep = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     boxes, features, is_truth = boxes[keep], features[keep], is_truth[keep]
-    iou = np.asarray(box_ops.pairwise_iou(boxes, own)) if len(own) else np.zeros((len(boxes), 0))
+    iou = (
+        keras.ops.convert_to_numpy(box_ops.pairwise_iou(boxes, own))
+        if len(own)
+        else np.zeros((len(boxes), 0))
+    )
     overlaps = np.zeros((len(boxes), num_classes))
     for label in set(labels.tolist()):
         overlaps[:, label] = iou[:, labels == label].max(axis=1)
@@ -130,7 +136,7 @@ def _rows_of_image(boxes, features, truth, num_classes):
         none = np.full(len(boxes), -1), np.zeros(len(boxes)), np.zeros((len(boxes), 4))
         return _Rows(features, overlaps, *none, is_truth)
     nearest = iou.argmax(axis=1)
-    offsets = np.asarray(box_ops.encode(own[nearest], boxes))
+    offsets = keras.ops.convert_to_numpy(box_ops.encode(own[nearest], boxes))
     return _Rows(features, overlaps, labels[nearest], iou.max(axis=1), offsets, is_truth)
 
 

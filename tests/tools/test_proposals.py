@@ -2,9 +2,11 @@
 
 import json
 
+import keras
 import pytest
+from keras import ops
 
-from keras_struct import data
+from keras_struct import data, models
 
 OPTIONS = [
     f"--model_option={option}"
@@ -63,3 +65,23 @@ def test_what_does_not_fit_is_said(proposals, tiny_backbone, tiny_file, tmp_path
     assert code == 2 and "`--proposals` must not come with this model" in err
     code, _, err = command("propose", "--data=shapes:4", "--output=found.txt")
     assert code == 2 and "`--output` must be an .npz file" in err
+
+
+def test_linear_heads_make_a_model_of_their_own(proposals, tmp_path, command):
+    tuned, fitted = tmp_path / "tuned.keras", tmp_path / "fitted.keras"
+    names = data.open("shapes:4", "train").class_names
+    model = models.SPPNet(
+        "mobilenet_v2_035", len(names), 64, num_proposals=20, units=8, class_names=names
+    )
+    model.save(tuned)
+    flags = (f"--model={tuned}", "--data=shapes:4", "--split=val", f"--proposals={proposals}")
+    code, out, err = command("fit_heads", *flags, f"--output={fitted}")
+    assert code == 0 and "linear heads fitted on 4 images" in out, err
+    loaded = keras.saving.load_model(fitted)
+    before, after = (each.box_branch.classes.kernel for each in (model, loaded))
+    assert (
+        loaded.classifier == "svm"
+        and not (ops.convert_to_numpy(before) == ops.convert_to_numpy(after)).any()
+    )
+    code, _, err = command("fit_heads", *flags, "--output=fitted.h5")
+    assert code == 2 and "`--output` must be a .keras file" in err

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "turn a trained model into one file for a device",
     "benchmark": "speed, size, memory and accuracy of artefacts, as a report",
     "propose": "find proposals in a data set once, for Fast R-CNN and its kin",
+    "fit_heads": "linear SVMs as the last layers of a trained R-CNN or SPPnet",
     "anchors": "default boxes that fit a data set",
     "refine": "snap label maps to the edges of their images",
 }
