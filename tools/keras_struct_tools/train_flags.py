@@ -148,7 +148,9 @@ _number("learning_rate", 1e-3, "Peak learning rate.", 1e-9)
 _number("backbone_rate", 1.0, "Learning rate of the backbone, over that of the rest.")
 _number("crf_rate", 1.0, "Learning rate of a CRF trained jointly, over that of the rest.")
 _switch(
-    "freeze_batch_norm", False, "Label maps: leave the batch norms of the backbone as they are."
+    "freeze_batch_norm",
+    False,
+    "Label maps and regions: leave the batch norms of the backbone as they are.",
 )
 _choice("schedule", "cosine", ["cosine", "poly", "constant"], "Course of the learning rate.")
 _number("warmup_epochs", None, "Epochs of rising rate (cosine); default 1, or a tenth of --epochs.")
