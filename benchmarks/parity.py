@@ -5,8 +5,8 @@
 
 The detections of an image are compared as a set: the fraction that agrees within the tolerance of
 the precision, the largest difference of a box edge (pixels of the network's input) and of a score
-among those, and among all pairs that are plainly the same object. Of label maps it is the fraction
-of pixels. Engines do not run without a GPU: their row says so, and the ONNX graph they are built
+among those, and among all pairs that are plainly the same object; of masks, the smallest IoU among those
+that agree. Of label maps it is the fraction of pixels. Engines do not run without a GPU: their row says so, and the ONNX graph they are built
 from has its own.
 
 Judge float16 and int8 with a trained `.keras` model only: a random head amplifies rounding. With
@@ -33,7 +33,7 @@ from keras_struct_export.targets import PAIRS, TARGETS, tolerance_of
 from keras_struct_export.verify import run_artefact, run_model, score_threshold
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-ROW = "{:18} {:>8} {:>6} {:>6} {:>9} {:>10} {:>10} {:>10} {:>11}"
+ROW = "{:18} {:>8} {:>6} {:>6} {:>9} {:>10} {:>10} {:>10} {:>11} {:>9}"
 CALIBRATION = 100
 FOUND = {"labels": "detections", "segmentation": "pixels"}
 
@@ -58,7 +58,11 @@ def main():
     reference = run_model(network, images)
     found = [f"{(reference[k] >= 0).sum()} {what}" for k, what in FOUND.items() if k in reference]
     print(f"{len(images)} images, {', '.join(found)} by Keras")
-    print(ROW.format("", "agree", "miss", "extra", "px", "score", "worst px", "worst", "MB"))
+    print(
+        ROW.format(
+            "", "agree", "miss", "extra", "px", "score", "worst px", "worst", "MB", "mask IoU"
+        )
+    )
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             measure(model, network, pair, Path(folder), images, reference)
@@ -112,7 +116,8 @@ def measure(model, network, pair, folder, images, reference):
     numbers = (same.box_error, same.score_error, same.worst_box_error, same.worst_score_error)
     shown = [f"{value:.2g}" for value in numbers]
     counts = (f"{same.agreement:.4f}", same.missing, same.extra)
-    print(ROW.format(pair, *counts, *shown, f"{row['mb']:.2f}"), flush=True)
+    masks = "-" if same.mask_iou is None else f"{same.mask_iou:.4f}"
+    print(ROW.format(pair, *counts, *shown, f"{row['mb']:.2f}", masks), flush=True)
     return row
 
 
