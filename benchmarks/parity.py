@@ -5,9 +5,9 @@
 
 The detections of an image are compared as a set: the fraction that agrees within the tolerance of
 the precision, the largest difference of a box edge (pixels of the network's input) and of a score
-among those, and among all pairs that are plainly the same object; of masks, the smallest IoU among those
-that agree. Of label maps it is the fraction of pixels. Engines do not run without a GPU: their row says so, and the ONNX graph they are built
-from has its own.
+among those, and among all pairs that are plainly the same object; of masks, the smallest IoU of
+two that agree. Of label maps it is the fraction of pixels. Engines do not run without a GPU: their
+row says so, and the ONNX graph they are built from has its own.
 
 Judge float16 and int8 with a trained `.keras` model only: a random head amplifies rounding. With
 `--model=mobilenet_v2`, rounding the kernels to float16 in Keras itself moves its outputs by 3-5 %.
