@@ -14,6 +14,11 @@ WORKERS ?= 2
 PYTEST := TF_CPP_MIN_LOG_LEVEL=2 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# JAX compiles each operation of each shape: quickly rather than well, and once for both processes.
+JAX := KERAS_BACKEND=jax \
+	XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+	JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax-cache \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
 .PHONY: help demo test lint format benchmark clean
 
@@ -24,7 +29,7 @@ demo: $(VENV)/.demo-ready ## train, evaluate, export and benchmark a detector: a
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python examples/demo.py --output=demo
 
 test: $(VENV)/.test-ready ## run all tests, the backend-agnostic ones under JAX too
-	KERAS_BACKEND=jax $(PYTEST) -m agnostic
+	$(JAX) $(PYTEST) -m agnostic
 	$(PYTEST)
 
 lint: $(VENV)/.test-ready ## check style and format

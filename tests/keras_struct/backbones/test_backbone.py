@@ -5,8 +5,6 @@ from keras import ops
 
 from keras_struct import backbones
 
-pytestmark = pytest.mark.agnostic
-
 SMALL = ["mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small"]
 
 
@@ -30,12 +28,14 @@ def test_odd_sizes_round_up(name, image_size):
     assert [levels[f"P{i}"].shape[2] for i in (1, 2, 3, 4, 5)] == [49, 25, 13, 7, 4]
 
 
+@pytest.mark.agnostic
 def test_a_size_gives_static_shapes():
     levels = shapes(backbones.create("mobilenet_v2_035", (64, 96)))
     assert levels["P4"] == (None, 4, 6, 192)
     assert shapes(backbones.create("mobilenet_v2_035"))["P4"] == (None, None, None, 192)
 
 
+@pytest.mark.agnostic
 def test_levels_equal_the_application_on_scaled_pixels(tmp_path):
     application = keras.applications.MobileNetV2(
         (64, 64, 3), alpha=0.35, include_top=False, weights=None

@@ -66,7 +66,6 @@ def test_output_stride_16_halves_the_size_once_less():
     assert_close(dilated["P5"][:, ::2, ::2], strided["P5"])
 
 
-@pytest.mark.agnostic
 def test_rates_follow_the_removed_strides():
     layers = backbones.create("mobilenet_v2_035", output_stride=8).get_layer("features")
     rates = [layers.get_layer(f"block_{i}_depthwise").dilation_rate for i in (5, 6, 7, 12, 13, 14)]

@@ -5,9 +5,8 @@ import pytest
 from keras_struct import backbones
 from keras_struct.backbones.vgg16 import subsample_dense
 
-pytestmark = pytest.mark.agnostic
 
-
+@pytest.mark.agnostic
 def test_sizes_round_up_as_in_caffe():
     levels = backbones.create("vgg16", 300).output
     assert {level: tensor.shape for level, tensor in levels.items()} == {

@@ -1,11 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from backends import first_under_jax
 from keras import ops
 
 from keras_struct.layers import MaxPoolingWithSwitches, MaxUnpooling
-
-pytestmark = pytest.mark.agnostic
 
 LECTURE = [[1, 2, 6, 3], [3, 5, 2, 1], [1, 2, 2, 1], [7, 3, 4, 8]]
 
@@ -47,6 +46,7 @@ def naive_unpooling(values, positions, shape, size):
     return y
 
 
+@pytest.mark.agnostic
 def test_the_example_of_the_lecture():
     values, positions = MaxPoolingWithSwitches()(as_image(LECTURE))
     np.testing.assert_array_equal(numpy_of(values)[0], as_image([[5, 6], [7, 8]]))
@@ -55,10 +55,11 @@ def test_the_example_of_the_lecture():
     np.testing.assert_array_equal(numpy_of(unpooled)[0], as_image(expected))
 
 
-@pytest.mark.parametrize("height, width", [(6, 8), (5, 7), (1, 2), (7, 6)])
+@pytest.mark.parametrize("sides", first_under_jax([(5, 7), (6, 8), (1, 2), (7, 6)]))
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("ties", [False, True])
-def test_equals_loops_with_ties_and_at_odd_sizes(height, width, size, ties):
+def test_equals_loops_with_ties_and_at_odd_sizes(sides, size, ties):
+    height, width = sides
     rng = np.random.default_rng(height * width)
     x = rng.normal(size=(2, height, width, 3)).astype("float32")
     x = np.round(x) if ties else x
@@ -79,6 +80,7 @@ def test_every_maximum_comes_back_to_its_pixel():
     np.testing.assert_array_equal(unpooled[kept], x[kept])
 
 
+@pytest.mark.agnostic
 def test_alone_as_in_a_batch():
     x = np.random.default_rng(0).integers(0, 3, (3, 5, 6, 2)).astype("float32")
     together = numpy_of(*MaxPoolingWithSwitches()(x))
@@ -121,6 +123,7 @@ def test_gradients_flow_to_the_maxima_alone():
     np.testing.assert_array_equal(tape.gradient(result, flat)[0, ..., 0], [[1, 0], [0, 0]])
 
 
+@pytest.mark.agnostic
 def test_shapes_are_known_before_the_sides_are():
     images = keras.Input((None, None, 3))
     values, positions = MaxPoolingWithSwitches()(images)
@@ -133,6 +136,7 @@ def test_shapes_are_known_before_the_sides_are():
     assert MaxUnpooling()(*fixed).shape == (None, 6, 8, 3)
 
 
+@pytest.mark.agnostic
 def test_loads_without_custom_objects(tmp_path):
     images = keras.Input((None, None, 1))
     model = keras.Model(images, MaxUnpooling(3)(*MaxPoolingWithSwitches(3)(images), images))

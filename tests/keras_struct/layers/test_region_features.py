@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from backends import first_under_jax
 from keras import ops
 from region_cases import random_map, some_boxes
 
@@ -47,7 +48,7 @@ def symbolic(layer, count=BOXES.shape[1]):
     return keras.Model({**levels, "boxes": boxes}, layer(levels, boxes))
 
 
-@pytest.mark.agnostic
+@pytest.mark.parametrize("case", first_under_jax(CASES, 2), indirect=True)
 def test_gives_what_the_function_gives(case):
     layer, function, arguments, shape = case
     layer = layer(**arguments)

@@ -7,8 +7,6 @@ from keras_struct.layers.region_decoder import RegionDecoder
 from keras_struct.layers.region_proposals import RegionProposals
 from keras_struct.ops.anchors import anchor_sizes, grid_anchors
 
-pytestmark = pytest.mark.agnostic
-
 
 def iou(a, b):
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
@@ -55,6 +53,7 @@ def plain(logits, deltas, anchors, image_size, pre, post, threshold, min_size):
     return np.array([box for _, box in rows[:post]])
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("min_size", [0.0, 12.0])
 def test_proposals_equal_the_rule_written_out(min_size):
     rng = np.random.default_rng(0)
@@ -71,6 +70,7 @@ def test_proposals_equal_the_rule_written_out(min_size):
         assert not boxes[len(own) :].any()
 
 
+@pytest.mark.agnostic
 def test_huge_offsets_are_limited_and_boxes_stay_inside():
     anchors = levels()
     count = sum(map(len, anchors.values()))
@@ -93,6 +93,7 @@ def test_a_saved_layer_gives_the_same(tmp_path):
     np.testing.assert_array_equal(model(data)["boxes"], again(data)["boxes"])
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("shared", [False, True])
 def test_decoding_equals_the_rule_written_out(shared):
     rng = np.random.default_rng(2)

@@ -8,8 +8,6 @@ from keras import ops
 from keras_struct import losses
 from keras_struct.ops import boxes as box_ops
 
-pytestmark = pytest.mark.agnostic
-
 NUM_CLASSES = 3
 
 
@@ -70,6 +68,7 @@ def focal_numpy(targets, logits, alpha=0.25, gamma=2.0):
     return values.sum() / max((targets["labels"] >= 0).sum(), 1)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("seed", range(4))
 def test_focal_loss_leaves_out_what_is_neither_object_nor_background(seed):
     truth, anchors = scene(seed)
@@ -81,6 +80,7 @@ def test_focal_loss_leaves_out_what_is_neither_object_nor_background(seed):
     np.testing.assert_allclose(loss(targets, predicted), expected, rtol=2e-5)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("seed", range(4))
 def test_losses_equal_plain_numpy(seed):
     truth, anchors = scene(seed)
@@ -104,6 +104,7 @@ def test_losses_equal_plain_numpy(seed):
         np.testing.assert_allclose(loss(targets, predicted), expected, rtol=2e-5)
 
 
+@pytest.mark.agnostic
 def test_targets_are_the_matched_box_and_its_class():
     anchors = np.float32([[0, 0, 10, 10], [20, 20, 40, 40], [60, 60, 70, 70]])
     truth = {
@@ -118,6 +119,7 @@ def test_targets_are_the_matched_box_and_its_class():
     np.testing.assert_allclose(boxes[0, 1], truth["boxes"][0, 0], atol=1e-4)
 
 
+@pytest.mark.agnostic
 def test_an_image_without_objects_contributes_nothing():
     truth, anchors = scene(0)
     truth["labels"][:] = -1
@@ -127,6 +129,7 @@ def test_an_image_without_objects_contributes_nothing():
     assert float(losses.HardNegativeCrossEntropy()(targets, predicted)) == 0.0
 
 
+@pytest.mark.agnostic
 def test_an_empty_image_beside_others_has_zero_loss_of_its_own():
     truth, anchors = scene(1)
     targets = losses.assign_targets(truth, anchors)
@@ -163,6 +166,7 @@ class _Free(keras.layers.Layer):
         return {name: weight + 0.0 * inputs for name, weight in self.free.items()}
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize(
     "loss, num_scores, name",
     [
@@ -189,7 +193,7 @@ def test_gradient_by_finite_differences(loss, num_scores, name):
             return loss(targets, y_pred)
 
     model = Model()
-    model.compile(keras.optimizers.SGD(1.0), run_eagerly=False, jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0))
     model.train_on_batch(np.zeros((1, 1, 1), "float32"), np.zeros((1,), "float32"))
     moved = ops.convert_to_numpy(model.free.free[name])
     gradient = start[name] - moved
@@ -231,6 +235,7 @@ def test_configs_round_trip():
         assert again.get_config() == loss.get_config()
 
 
+@pytest.mark.agnostic
 def test_image_mean_weighs_images():
     values = np.float32([1.0, 3.0])
     assert float(losses.ImageMean()(values, values)) == 2.0

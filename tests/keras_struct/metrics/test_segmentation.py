@@ -15,7 +15,6 @@ from keras_struct.metrics.boundaries import (
     match_boundaries,
 )
 
-pytestmark = pytest.mark.agnostic
 NAMES = ("road", "tree", "car", "sky")
 
 

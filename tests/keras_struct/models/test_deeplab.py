@@ -61,7 +61,6 @@ def test_published_rates_see_as_far_at_both_strides():
     assert rates(LIGHT, 16) == ()
 
 
-@pytest.mark.agnostic
 def test_third_version_joins_branches_and_the_mean_of_the_image():
     model = ks.models.DeepLab(LIGHT, 3, 65, rates=(2, 4), channels=16)
     assert [tensor.shape[-1] for tensor in model.get_layer("aspp").input] == [16] * 4

@@ -7,8 +7,6 @@ from keras_struct.models.ssd import default_boxes, fit_default_boxes
 from keras_struct.models.ssd.fitted_boxes import size_iou
 from keras_struct.ops.anchors import grid_anchors
 
-pytestmark = pytest.mark.agnostic
-
 
 def test_published_boxes_of_the_first_cell():
     sizes = default_boxes.published_sizes("vgg16", 300)

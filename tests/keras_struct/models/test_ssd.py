@@ -5,8 +5,6 @@ from keras import ops
 
 import keras_struct as ks
 
-pytestmark = pytest.mark.agnostic
-
 SIZE = 64
 SMALL_BOXES = {"P3": ((12.0, 12.0), (20.0, 14.0)), "P4": ((28.0, 28.0),), "P5": ((48.0, 48.0),)}
 
@@ -63,6 +61,7 @@ def test_pyramid_at_odd_sizes_and_on_vgg16():
     assert len(vgg.anchors) == 6 * (8**2 + 4**2 + 2**2 + 1 + 1)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("loss", ["multibox", "focal"])
 def test_perfect_predictions_have_no_box_loss_and_decode_to_the_truth(loss):
     model = small_ssd(loss=loss)
@@ -106,6 +105,7 @@ def test_only_focal_leaves_out_anchors_that_almost_match(loss, pulled):
     assert (values[0] != values[1]) == pulled
 
 
+@pytest.mark.agnostic
 def test_loss_falls_on_four_images():
     keras.utils.set_random_seed(0)
     model = small_ssd()
@@ -148,6 +148,7 @@ def test_compiled_step_equals_the_eager_one():
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
+@pytest.mark.agnostic
 def test_saved_model_loads_without_custom_objects_and_without_the_backbone_file(tmp_path):
     options = {"loss": "focal", "resize": "letterbox", "iou_threshold": 0.6}
     model = small_ssd(class_names=["a", "b", "c"], **options)

@@ -5,12 +5,11 @@ import functools
 import keras
 import numpy as np
 import pytest
+from backends import first_under_jax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_struct.ops import nms
-
-pytestmark = pytest.mark.agnostic
 
 
 def greedy(boxes, scores, options):
@@ -102,18 +101,20 @@ def chain(length):
 SMALL = nms.Options(max_detections=60, block=100, window=24)  # many blocks and windows
 
 
-@pytest.mark.parametrize("iou_threshold", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("iou_threshold", first_under_jax([0.3, 0.0, 0.5, 1.0]))
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_greedy_loop(seed, iou_threshold):
     assert_greedy(*crowds(seed), SMALL._replace(iou_threshold=iou_threshold))
 
 
-@pytest.mark.parametrize("score_threshold", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("score_threshold", first_under_jax([0.3, 0.0, 0.9, 1.0]))
 def test_equals_greedy_loop_with_ties(score_threshold):
     assert_greedy(*crowds(5, levels=8), SMALL._replace(score_threshold=score_threshold))
 
 
-@pytest.mark.parametrize("speed", [(300, 128, 4), (7, 16, 2), (1, 4, 3), (900, 8, 7)])
+@pytest.mark.parametrize(
+    "speed", first_under_jax([(7, 16, 2), (300, 128, 4), (1, 4, 3), (900, 8, 7)])
+)
 def test_block_window_and_sweeps_change_nothing(speed):
     block, window, sweeps = speed
     boxes, scores = crowds(6, num_boxes=80, levels=20)
@@ -121,20 +122,23 @@ def test_block_window_and_sweeps_change_nothing(speed):
     assert_greedy(boxes, scores, options)
 
 
-@pytest.mark.parametrize("limits", [(5, None), (None, 2), (9, 2), (1, 1), (1000, 1000)])
+@pytest.mark.parametrize(
+    "limits", first_under_jax([(9, 2), (5, None), (None, 2), (1, 1), (1000, 1000)])
+)
 def test_limits_per_class(limits):
     max_candidates, max_per_class = limits
     options = SMALL._replace(max_candidates=max_candidates, max_per_class=max_per_class)
     assert_greedy(*crowds(7, levels=30), options)
 
 
-@pytest.mark.parametrize("length", [100, 150])
+@pytest.mark.parametrize("length", first_under_jax([100, 150]))
 def test_chain_is_not_approximated(length):
     options = nms.Options(iou_threshold=0.3, max_detections=length)
     result = assert_greedy(*chain(length), options)
     assert result["num_detections"][0] == (length + 1) // 2
 
 
+@pytest.mark.agnostic
 def test_literal_example():
     boxes = np.array([[[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]]], "float32")
     scores = np.array([[[0.9, 0.0], [0.8, 0.6], [0.7, 0.0]]], "float32")
@@ -146,6 +150,7 @@ def test_literal_example():
     assert result["num_detections"].tolist() == [3]
 
 
+@pytest.mark.agnostic
 def test_iou_equal_to_the_threshold_is_kept():
     boxes = np.array([[[0, 0, 2, 2], [0, 0, 2, 1]]], "float32")  # IoU 1/2
     scores = np.array([[[0.9], [0.8]]], "float32")
@@ -159,6 +164,7 @@ def test_score_equal_to_the_threshold_is_dropped():
     assert run(boxes, scores, SMALL._replace(score_threshold=0.5))["num_detections"] == [1]
 
 
+@pytest.mark.agnostic
 def test_boxes_without_area_neither_drop_nor_are_dropped():
     boxes = np.array([[[0, 0, 0, 5], [0, 0, 0, 5], [3, 3, 1, 1], [0, 0, 5, 5]]], "float32")
     scores = np.array([[[0.9], [0.8], [0.7], [0.6]]], "float32")
@@ -166,6 +172,7 @@ def test_boxes_without_area_neither_drop_nor_are_dropped():
     assert run(boxes, scores, SMALL._replace(iou_threshold=0.0))["num_detections"] == [4]
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("shape", [(2, 0, 3), (2, 5, 0), (2, 5, 3)])
 def test_nothing_to_detect(shape):
     result = run(np.ones((*shape[:2], 4), "float32"), np.zeros(shape, "float32"), SMALL)
@@ -174,6 +181,7 @@ def test_nothing_to_detect(shape):
     assert result["num_detections"].tolist() == [0, 0]
 
 
+@pytest.mark.agnostic
 def test_nan_scores_count_as_none():
     boxes, scores = crowds(8)
     spoiled = scores.copy()
@@ -192,6 +200,7 @@ def test_padding_with_zero_scores_changes_nothing():
         np.testing.assert_array_equal(result[name], expected[name])
 
 
+@pytest.mark.agnostic
 def test_batch_equals_each_image_alone():
     """One image is done at once, one needs several blocks, one has nothing."""
     boxes, scores = crowds(10, batch=3)
@@ -204,6 +213,7 @@ def test_batch_equals_each_image_alone():
             np.testing.assert_array_equal(together[name][i], alone[name][0])
 
 
+@pytest.mark.agnostic
 def test_not_exhaustive_returns_the_head_of_greedys_result():
     boxes, scores = crowds(11, num_boxes=300)
     options = SMALL._replace(max_detections=200, exhaustive=False)
@@ -220,6 +230,7 @@ coordinates = st.tuples(*[st.integers(0, 4)] * 4)
 pairs = st.lists(st.tuples(coordinates, st.integers(0, 4), st.integers(0, 4)), max_size=9)
 
 
+@pytest.mark.agnostic
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(pairs, st.sampled_from([(0.0, None), (0.25, 2), (1 / 3, 2), (0.5, None)]))
 def test_tiny_grids(found, limits):
