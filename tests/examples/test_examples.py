@@ -1,6 +1,7 @@
 """The scripts a newcomer copies, run at a tiny size."""
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,18 @@ def voc_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def main(capsys, monkeypatch):
+    """Run a script in this process, where TensorFlow is loaded already; give what it prints."""
+
+    def call(script, *arguments):
+        monkeypatch.setattr("sys.argv", [script, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return call
+
+
 def run(script, *arguments):
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
@@ -44,23 +57,23 @@ def run(script, *arguments):
     return done.stdout
 
 
-def test_train_then_export_and_run(voc_folder, tmp_path):
+def test_train_then_export_and_run(main, voc_folder, tmp_path):
     model, artefact = tmp_path / "cells.keras", tmp_path / "cells.tflite"
-    printed = run(
+    printed = main(
         "train_detector.py", voc_folder, f"--output={model}", "--backbone=mobilenet_v1_025",
         "--weights=none", "--image-size=64", "--batch-size=4", "--epochs=1",
     )  # fmt: skip
     assert "'mAP_50'" in printed and model.exists()
-    printed = run(
+    printed = main(
         "export_and_run.py", model, f"voc:{voc_folder}", f"--output={artefact}",
         "--precision=float32",
     )  # fmt: skip
     assert f"{artefact}: {artefact.stat().st_size / 1e6:.2f} MB" in printed
 
 
-def test_train_segmentation(tmp_path):
+def test_train_segmentation(main, tmp_path):
     model = tmp_path / "shapes.keras"
-    printed = run(
+    printed = main(
         "train_segmentation.py", f"--output={model}", "--backbone=mobilenet_v1_025",
         "--weights=none", "--image-size=64", "--images=8", "--epochs=1",
     )  # fmt: skip

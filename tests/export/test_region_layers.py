@@ -51,7 +51,7 @@ class Network(RawNetwork):
         boxes = BoxesOfImage()(images)
         x = layers.Rescaling(1 / 255)(images)
         levels = {}
-        for number in range(1, 5):
+        for number in range(1, 4):
             x = layers.Conv2D(CHANNELS, 3, 2, padding="same")(x)
             levels[f"P{number}"] = x
         del levels["P1"]

@@ -53,8 +53,7 @@ def images():
     return np.random.default_rng(0).integers(0, 4, (3, HEIGHT, WIDTH, 3)).astype("float32") * 60
 
 
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
-@pytest.mark.parametrize("batch_size", [1, None])
+@pytest.mark.parametrize(("suffix", "batch_size"), [(".tflite", None), (".onnx", 1)])
 def test_artefacts_give_the_numbers_of_keras(network, images, tmp_path, suffix, batch_size):
     path = tmp_path / f"a{suffix}"
     options = {"batch_size": batch_size, "samples": images, "decoder": False, "progress": None}
@@ -69,8 +68,8 @@ def test_artefacts_give_the_numbers_of_keras(network, images, tmp_path, suffix, 
 @pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed"
 )
-@pytest.mark.parametrize("batch_size", [1, None])
-def test_tensorrt_builds_an_engine(network, images, tmp_path, batch_size):
-    options = {"batch_size": batch_size, "samples": images, "decoder": False, "progress": None}
+def test_tensorrt_builds_an_engine(network, images, tmp_path):
+    """Of any batch size, so that its ONNX graph is compared at one too."""
+    options = {"batch_size": None, "samples": images, "decoder": False, "progress": None}
     report = export(network, tmp_path / "a.engine", **options)
     assert report.size > 10_000

@@ -17,6 +17,17 @@ def published(stride=8, **options):
     return ks.models.FCN("vgg16", CLASSES, 96, stride=stride, fc_units=16, **options)
 
 
+@pytest.fixture(name="plain", scope="module")
+def plain_light():
+    """For tests that only look at it."""
+    return light()
+
+
+@pytest.fixture(name="red", scope="module")
+def published_of_red():
+    return published(8, skip_scale=(1, 1))
+
+
 def numpy_of(tensor):
     return ops.convert_to_numpy(tensor)
 
@@ -78,17 +89,16 @@ def pass_red_through(model):
 
 @pytest.mark.parametrize("level, stride", [("p5", 32), ("p4", 16), ("p3", 8)])
 @pytest.mark.parametrize("axis", [1, 2])
-def test_scores_lie_where_the_image_is_at_odd_sizes(level, stride, axis):
-    model = published(8, skip_scale=(1, 1))
-    pass_red_through(model)
-    for layer in model.layers:
+def test_scores_lie_where_the_image_is_at_odd_sizes(red, level, stride, axis):
+    pass_red_through(red)
+    for layer in red.layers:
         if layer.name.startswith("score") and not layer.name.endswith(level):
             layer.set_weights([np.zeros(weight.shape) for weight in layer.get_weights()])
     sides = (163, 195)
     ramp = np.arange(sides[axis - 1], dtype="float32")
     images = np.zeros((1, *sides, 3), "float32")
     images[..., 0] = ramp[:, None] if axis == 1 else ramp
-    got = logits(model, images)[0, ..., 0]
+    got = logits(red, images)[0, ..., 0]
     # A maximum over a cell takes its last pixel, (stride - 1) / 2 beyond its middle.
     shift = got - images[0, ..., 0] - (stride - 1) / 2
     inside = slice(2 * stride, -2 * stride)
@@ -121,8 +131,8 @@ def scores_of(model, images):
     return numpy_of(keras.Model(model.input, tensor)(images, training=False))
 
 
-def test_scores_start_at_zero():
-    assert not logits(light(), photo(64, 64)).any()
+def test_scores_start_at_zero(plain):
+    assert not logits(plain, photo(64, 64)).any()
 
 
 @pytest.mark.parametrize("learned", [True, False])
@@ -150,14 +160,13 @@ def test_learned_upsampling_starts_as_the_fixed_one():
     np.testing.assert_allclose(logits(learned, images), logits(fixed, images), atol=1e-4)
 
 
-def test_skips_are_scaled_and_dropout_is_set_as_published_on_vgg16_alone():
+def test_skips_are_scaled_and_dropout_is_set_as_published_on_vgg16_alone(plain):
     model = published()
     scales = {layer.name: layer.scale for layer in model.layers if "scale" in layer.name}
     assert scales == {"scale_p4": 0.01, "scale_p3": 0.0001}
     assert [model.get_layer(f"fc{i}_dropout").rate for i in (1, 2)] == [0.5, 0.5]
-    other = light()
-    assert not [layer for layer in other.layers if layer.name.startswith("scale")]
-    assert other.get_layer("dropout").rate == 0
+    assert not [layer for layer in plain.layers if layer.name.startswith("scale")]
+    assert plain.get_layer("dropout").rate == 0
     told = light(dropout=0.2, skip_scale=(1, 0.5))
     assert told.get_layer("dropout").rate == 0.2
     assert told.get_layer("scale_p3").scale == 0.5
@@ -241,9 +250,9 @@ def test_arguments(options, message):
         light(**options)
 
 
-def test_batch_norm_can_be_frozen_where_there_is_some():
-    frozen, free = light(freeze_batch_norm=True), light()
-    count = len(free.trainable_weights) - len(frozen.trainable_weights)
+def test_batch_norm_can_be_frozen_where_there_is_some(plain):
+    frozen = light(freeze_batch_norm=True)
+    count = len(plain.trainable_weights) - len(frozen.trainable_weights)
     assert count == 2 * 52 and frozen.get_config()["freeze_batch_norm"] is True
     with pytest.raises(ValueError, match="`freeze_batch_norm` must be False for 'vgg16'"):
         published(freeze_batch_norm=True)
@@ -254,8 +263,9 @@ def test_backbone_must_be_known():
         ks.models.FCN("vgg", 3, 64)
 
 
-def test_from_coarser_wants_a_coarser_fcn():
+def test_from_coarser_wants_a_coarser_fcn(plain):
     with pytest.raises(ValueError, match="of stride 32 or 16. Received: one of stride 8"):
-        ks.models.FCN.from_coarser(light(8))
+        ks.models.FCN.from_coarser(plain)
     with pytest.raises(TypeError, match="`model` must be an FCN. Received: model=Functional"):
-        ks.models.FCN.from_coarser(keras.applications.MobileNet(weights=None))
+        images = keras.Input((64, 64, 3))
+        ks.models.FCN.from_coarser(keras.Model(images, images))

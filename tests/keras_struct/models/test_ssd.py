@@ -14,6 +14,22 @@ def small_ssd(**options):
     return ks.models.SSD("mobilenet_v2_035", num_classes=3, image_size=SIZE, **options)
 
 
+@pytest.fixture(name="models", scope="module")
+def one_of_each_loss():
+    """For tests that do not mind other weights."""
+    return {loss: small_ssd(loss=loss, class_names="abc") for loss in ("multibox", "focal")}
+
+
+def tiny_backbone(name, image_size, *weights):
+    """A convolution for each level: compilation takes as long as there are operations."""
+    images = keras.Input((image_size, image_size, 3))
+    x, levels = images / 128 - 1, {}
+    for level in range(1, 6):
+        x = keras.layers.Conv2D(8, 3, 2, padding="same", activation="relu")(x)
+        levels[f"P{level}"] = keras.layers.BatchNormalization()(x)
+    return keras.Model(images, levels, name=name)
+
+
 def batch(seed=0, count=4):
     """Bright rectangles on noise: enough to learn from four images."""
     rng = np.random.default_rng(seed)
@@ -63,8 +79,8 @@ def test_pyramid_at_odd_sizes_and_on_vgg16():
 
 @pytest.mark.agnostic
 @pytest.mark.parametrize("loss", ["multibox", "focal"])
-def test_perfect_predictions_have_no_box_loss_and_decode_to_the_truth(loss):
-    model = small_ssd(loss=loss)
+def test_perfect_predictions_have_no_box_loss_and_decode_to_the_truth(models, loss):
+    model = models[loss]
     truth = batch()[1]["bounding_boxes"]
     targets = ks.losses.assign_targets(truth, model.anchors)
     labels = ops.convert_to_numpy(targets["labels"])
@@ -89,9 +105,9 @@ def test_perfect_predictions_have_no_box_loss_and_decode_to_the_truth(loss):
 
 
 @pytest.mark.parametrize("loss, pulled", [("multibox", True), ("focal", False)])
-def test_only_focal_leaves_out_anchors_that_almost_match(loss, pulled):
+def test_only_focal_leaves_out_anchors_that_almost_match(models, loss, pulled):
     """A high score there is the hardest negative of the one, and nothing to the other."""
-    model = small_ssd(loss=loss)
+    model = models[loss]
     boxes = {"boxes": np.float32([[[30, 30, 62, 58]]]), "labels": np.int32([[0]])}
     truth = {"bounding_boxes": boxes}
     labels = ks.losses.assign_targets(boxes, model.anchors, background_threshold=0.4)["labels"]
@@ -114,8 +130,8 @@ def test_loss_falls_on_four_images():
     assert min(losses) < losses[0] / 4
 
 
-def test_logs_carry_both_parts_and_they_sum_to_the_loss():
-    model = small_ssd()
+def test_logs_carry_both_parts_and_they_sum_to_the_loss(models):
+    model = models["multibox"]
     model.compile("sgd")
     logs = model.train_on_batch(*batch(), return_dict=True)
     assert logs["loss"] == pytest.approx(logs["box_loss"] + logs["class_loss"], rel=1e-5)
@@ -123,8 +139,8 @@ def test_logs_carry_both_parts_and_they_sum_to_the_loss():
     assert set(evaluated) == {"loss", "box_loss", "class_loss"}
 
 
-def test_padding_does_not_change_the_loss():
-    model = small_ssd()
+def test_padding_does_not_change_the_loss(models):
+    model = models["multibox"]
     model.compile("sgd")
     images, targets = batch()
     boxes = targets["bounding_boxes"]
@@ -137,7 +153,8 @@ def test_padding_does_not_change_the_loss():
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
-def test_compiled_step_equals_the_eager_one():
+def test_compiled_step_equals_the_eager_one(monkeypatch):
+    monkeypatch.setattr(ks.backbones, "create", tiny_backbone)
     images, targets = batch()
     losses = []
     for options in ({"jit_compile": True}, {"jit_compile": False}):
@@ -174,11 +191,11 @@ def test_mixed_precision_predicts_and_decodes_in_float32():
         keras.config.set_dtype_policy("float32")
 
 
-def test_card_says_what_the_device_must_know():
-    card = small_ssd(class_names=["a", "b", "c"]).card()
+def test_card_says_what_the_device_must_know(models):
+    card = models["multibox"].card()
     assert card["task"] == "detection" and card["class_names"] == ["a", "b", "c"]
     assert (card["input"]["height"], card["input"]["resize"]) == (SIZE, "stretch")
-    assert set(card["results"]) == set(small_ssd().with_decoder().output)
+    assert set(card["results"]) == set(models["multibox"].with_decoder().output)
 
 
 def test_catalog_builds_by_name():
