@@ -8,6 +8,7 @@ _SAMPLES = 2048
 _PARTS = (2, 4)
 # Added to the Gaussian of the palette, which is singular where colours are nearly the same.
 _JITTER = 1e-2
+_SHORT = 1 - 1e-6
 
 
 def palette(colours, count: int):
@@ -31,7 +32,9 @@ def palette(colours, count: int):
     for _ in range(-(-(count - 1) // parts)):
         # One-hot instead of an index, which the device runtimes would gather with.
         each = ops.reshape(distance, (-1, parts, size, 1))
-        farthest = ops.cast(each >= ops.max(each, axis=2, keepdims=True), "float32")
+        # Short of the largest by rounding: a compiler may compute both sides apart.
+        farthest = each >= _SHORT * ops.max(each, axis=2, keepdims=True)
+        farthest = ops.cast(farthest, "float32")
         chosen.append(ops.sum(farthest * samples, axis=2) / ops.sum(farthest, axis=2))
         distance = ops.minimum(distance, _nearest(flat, chosen[-1]))
     return _averaged(ops.concatenate(chosen, axis=1)[:, :count], flat)
