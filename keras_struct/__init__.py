@@ -13,7 +13,17 @@ import importlib.util
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("backbones", "data", "inference", "layers", "losses", "metrics", "models", "ops")
+_PACKAGES = (
+    "backbones",
+    "data",
+    "graphs",
+    "inference",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+)
 _PACKAGES += ("training",)
 
 

@@ -1,0 +1,1 @@
+"""Inference on factor graphs: potentials in; log partition, beliefs, labellings out."""
