@@ -20,6 +20,14 @@ class Beliefs(NamedTuple):
     unary: object
     factors: dict
 
+    def score(self, factors):
+        """Expected sum (B,) of the potentials of `Factors`."""
+        total = ops.sum(_weighted(self.unary, factors.unary), axis=(1, 2))
+        for order, tables in factors.tables.items():
+            weighted = _weighted(self.factors[order], tables)
+            total = total + ops.sum(weighted, axis=tuple(range(1, order + 2)))
+        return total
+
 
 def entropy(graph, potentials, beliefs, mask=None):
     """Entropy (B,) in nats: the log partition less the expected score.
@@ -31,12 +39,13 @@ def entropy(graph, potentials, beliefs, mask=None):
 
 def expected_score(graph, potentials, beliefs, mask=None):
     """Sum of the potentials (B,), weighted by beliefs."""
-    factors = factors_of(graph, potentials, mask)
-    total = ops.sum(_weighted(beliefs.unary, factors.unary), axis=(1, 2))
-    for order, tables in factors.tables.items():
-        weighted = _weighted(beliefs.factors[order], tables)
-        total = total + ops.sum(weighted, axis=tuple(range(1, order + 2)))
-    return total
+    return beliefs.score(factors_of(graph, potentials, mask))
+
+
+def plain_entropy(probabilities, axes):
+    """Entropy in nats over the last `axes` axes."""
+    logs = ops.log(ops.where(probabilities > 0, probabilities, 1.0))
+    return -ops.sum(probabilities * logs, axis=tuple(range(-axes, 0)))
 
 
 def moment_matched(graph, potentials, beliefs, mask=None):
