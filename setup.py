@@ -26,6 +26,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "jax": ["jax>=0.6"],
         "crf": ["numba>=0.61"],
+        "cuts": ["scipy>=1.12"],
         "proposals": ["opencv-contrib-python-headless>=4.9"],
         "rcnn": ["scikit-learn>=1.4"],
         "tests": [

@@ -38,7 +38,7 @@ def belief_propagation(graph, potentials, mask=None, rounds=20, damping=0.0) -> 
     gathered, arriving = links.gather(factors, messages)
     unary = ops.softmax(gathered, axis=-1)
     joint = {
-        order: _softmax(_with_arriving(factors.tables[order], arriving[order]))
+        order: softmax_of_factors(with_arriving(factors.tables[order], arriving[order]))
         for order in graph.orders
     }
     beliefs = Beliefs(None, unary, joint)
@@ -135,7 +135,7 @@ def send(links, factors, rounds, damping, reduce):
 def _leaving(table, heard, reduce):
     """What factors (B, F, S, ...) say to each of their variables, having heard (B, F, k, S)."""
     order = heard.shape[2]
-    joint, said = _with_arriving(table, heard), []
+    joint, said = with_arriving(table, heard), []
     for place in range(order):
         others = [2 + axis for axis in range(order) if axis != place]
         message = reduce(joint, axis=others) - heard[:, :, place]
@@ -143,7 +143,8 @@ def _leaving(table, heard, reduce):
     return ops.stack(said, axis=2)
 
 
-def _with_arriving(table, heard):
+def with_arriving(table, heard):
+    """Tables (B, F, S, ...) plus messages (B, F, k, S), each along the axis of its variable."""
     order, states = heard.shape[2], heard.shape[3]
     for place in range(order):
         shape = [-1, heard.shape[1], *[1] * order]
@@ -152,7 +153,7 @@ def _with_arriving(table, heard):
     return table
 
 
-def _softmax(x):
+def softmax_of_factors(x):
     """Softmax over all axes but the first two."""
     axes = tuple(range(2, x.ndim))
     x = ops.exp(x - ops.max(x, axis=axes, keepdims=True))
