@@ -7,6 +7,8 @@ from keras_struct.layers.bilinear_conv2d_transpose import (
 )
 from keras_struct.layers.crop_to import CropTo as CropTo
 from keras_struct.layers.dense_crf import DenseCRF as DenseCRF
+from keras_struct.layers.graph_crf import ChainCRF as ChainCRF
+from keras_struct.layers.graph_crf import GraphCRF as GraphCRF
 from keras_struct.layers.l2_normalization import L2Normalization as L2Normalization
 from keras_struct.layers.max_unpooling import MaxPoolingWithSwitches as MaxPoolingWithSwitches
 from keras_struct.layers.max_unpooling import MaxUnpooling as MaxUnpooling

@@ -5,6 +5,7 @@ from keras_struct.losses.box_loss import SmoothL1BoxLoss as SmoothL1BoxLoss
 from keras_struct.losses.catalog import LOSSES as LOSSES
 from keras_struct.losses.class_loss import FocalClassLoss as FocalClassLoss
 from keras_struct.losses.class_loss import HardNegativeCrossEntropy as HardNegativeCrossEntropy
+from keras_struct.losses.graph_losses import graph_loss as graph_loss
 from keras_struct.losses.image_mean import ImageMean as ImageMean
 from keras_struct.losses.label_map_loss import LabelMapLoss as LabelMapLoss
 from keras_struct.losses.pixel_losses import PixelCrossEntropy as PixelCrossEntropy

@@ -7,8 +7,8 @@ import pytest
 
 PUBLIC = {
     "keras_struct": {
-        *("backbones", "data", "inference", "layers", "losses", "metrics", "models", "ops"),
-        *("training", "__version__"),
+        *("backbones", "data", "graphs", "inference", "layers", "losses", "metrics", "models"),
+        *("ops", "training", "__version__"),
     },
     "keras_struct.backbones": {"create", "create_in_two", "names"},
     "keras_struct.data": {
@@ -33,9 +33,19 @@ PUBLIC = {
             "voc_segmentation",
         ),
     },
-    "keras_struct.inference": {"label_logits", "mean_field", "refine"},
+    "keras_struct.graphs": {
+        *("FactorGraph", "buckets", "chain", "complete", "elimination_order", "from_edges"),
+        *("grid", "tree", "treewidth_bound"),
+    },
+    "keras_struct.inference": {
+        *("Beliefs", "alpha_expansion", "belief_propagation", "best_labels", "chained"),
+        *("chained_map", "convex_beliefs", "eliminated", "eliminated_map", "eliminated_sample"),
+        *("entropy", "factor_mean_field", "graph_cut", "infer", "label_logits", "m_best"),
+        *("max_product", "mean_field", "moment_matched", "refine", "relaxed_map", "score"),
+    },
     "keras_struct.layers": {
-        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "CropTo", "DenseCRF"),
+        *("AnchorDecoder", "BedOfNails", "BilinearConv2DTranspose", "ChainCRF", "CropTo"),
+        *("DenseCRF", "GraphCRF"),
         *(
             "L2Normalization",
             "MaxPoolingWithSwitches",
@@ -49,7 +59,7 @@ PUBLIC = {
     "keras_struct.losses": {
         *("FocalClassLoss", "HardNegativeCrossEntropy", "ImageMean", "LOSSES", "LabelMapLoss"),
         *("LovaszSoftmax", "PixelCrossEntropy", "PixelFocal", "SmoothL1BoxLoss", "SoftDice"),
-        "assign_targets",
+        *("assign_targets", "graph_loss"),
     },
     "keras_struct.metrics": {"DetectionMetrics", "SegmentationMetrics", "average_precision"},
     "keras_struct.models": {
