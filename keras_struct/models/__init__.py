@@ -21,3 +21,4 @@ from keras_struct.models.region_based import MaskRCNN as MaskRCNN
 from keras_struct.models.region_based import SPPNet as SPPNet
 from keras_struct.models.ssd import SSD as SSD
 from keras_struct.models.ssd import fit_default_boxes as fit_default_boxes
+from keras_struct.models.structured import StructuredModel as StructuredModel

@@ -74,7 +74,7 @@ PUBLIC = {
             "RCNN",
             "RFCN",
         ),
-        *("SPPNet", "SSD", "UNet", "aggregate_proposals"),
+        *("SPPNet", "SSD", "StructuredModel", "UNet", "aggregate_proposals"),
         *("arguments", "create", "fit_default_boxes", "names", "task", "to_fully_convolutional"),
     },
     "keras_struct.ops": {
