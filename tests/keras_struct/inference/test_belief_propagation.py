@@ -9,8 +9,6 @@ from keras_struct import graphs
 from keras_struct.inference.factor_graphs import belief_propagation as propagation
 from keras_struct.inference.factor_graphs import elimination, potentials
 
-pytestmark = pytest.mark.agnostic
-
 
 @st.composite
 def trees(draw):
@@ -41,6 +39,7 @@ def test_exact_on_trees(graph, seed, masked):
     np.testing.assert_allclose(score, elimination.eliminated_map(graph, given, mask)[1], atol=1e-3)
 
 
+@pytest.mark.agnostic
 def test_near_on_a_grid_with_weak_ties_and_damping_moves_no_fixed_point():
     graph = graphs.grid(3, 3, 2)
     given = brute_graph.random_potentials(graph, np.random.default_rng(5), scale=0.4)

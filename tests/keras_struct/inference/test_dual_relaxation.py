@@ -9,8 +9,6 @@ from keras_struct import graphs
 from keras_struct.inference.factor_graphs import dual_relaxation as relaxation
 from keras_struct.inference.factor_graphs import elimination
 
-pytestmark = pytest.mark.agnostic
-
 MIXED = graphs.FactorGraph([2, 3, 2, 3, 2], [(0, 1), (1, 2, 3), (3, 0), (2, 0)])
 GRAPHS = [graphs.grid(2, 3, 2), graphs.complete(4, 3), MIXED]
 
@@ -44,6 +42,7 @@ def test_no_gap_on_trees(count, seed, data):
     np.testing.assert_allclose(found.dual, found.score + found.gap, atol=1e-4)
 
 
+@pytest.mark.agnostic
 def test_the_soft_dual_bounds_the_log_partition_and_beliefs_agree():
     graph = GRAPHS[0]
     given = brute_graph.random_potentials(graph, np.random.default_rng(2), scale=0.8)

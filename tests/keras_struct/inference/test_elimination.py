@@ -8,8 +8,6 @@ from keras import ops
 from keras_struct import graphs
 from keras_struct.inference.factor_graphs import elimination, potentials, results
 
-pytestmark = pytest.mark.agnostic
-
 
 @st.composite
 def small_graphs(draw):
@@ -58,6 +56,7 @@ def test_variables_left_out_are_as_if_the_graph_lacked_them(graph, data):
     check_exact(graph, mask=data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize(
     "graph",
     [graphs.chain(4, 3, order=2), graphs.grid(2, 3, 2, neighbours=8), graphs.complete(4, 2)],
@@ -73,6 +72,7 @@ def test_zero_potentials_count_the_labellings():
     np.testing.assert_allclose(np.exp(found), [24.0], rtol=1e-5)
 
 
+@pytest.mark.agnostic
 def test_samples_come_as_often_as_they_are_likely():
     graph = graphs.chain(3, 2, order=2)
     given = brute_graph.random_potentials(graph, np.random.default_rng(3), batch=1)

@@ -7,8 +7,6 @@ from keras_struct import graphs
 from keras_struct.inference.factor_graphs import elimination
 from keras_struct.inference.factor_graphs import factor_mean_field as field
 
-pytestmark = pytest.mark.agnostic
-
 MIXED = graphs.FactorGraph([2, 3, 2, 3], [(0, 1), (1, 2, 3), (3, 0)])
 
 
@@ -34,6 +32,7 @@ def test_a_bound_that_never_falls_and_ends_at_a_fixed_point(graph):
         np.testing.assert_allclose(unary[variable], logits / logits.sum(), atol=1e-4)
 
 
+@pytest.mark.agnostic
 def test_without_ties_it_is_exact_and_masks_leave_out():
     graph = graphs.chain(3, 2)
     given = brute_graph.random_potentials(graph, np.random.default_rng(2))

@@ -6,8 +6,6 @@ from keras_struct import graphs
 from keras_struct.inference.factor_graphs import chains, elimination, methods
 from keras_struct.inference.factor_graphs.m_best import m_best
 
-pytestmark = pytest.mark.agnostic
-
 
 @pytest.mark.parametrize(
     "graph, best",
@@ -31,6 +29,7 @@ def test_the_best_in_order_and_no_more_than_there_are(graph, best, masked):
         np.testing.assert_array_equal(labels[item][: len(order)], expected)
 
 
+@pytest.mark.agnostic
 def test_every_method_finds_the_best_labelling_of_a_chain():
     graph = graphs.chain(5, 3)
     given = brute_graph.random_potentials(graph, np.random.default_rng(7), scale=1.0)

@@ -8,11 +8,10 @@ from keras_struct import graphs
 from keras_struct.inference.factor_graphs import elimination
 from keras_struct.layers.graph_crf import ChainCRF, GraphCRF
 
-pytestmark = pytest.mark.agnostic
-
 GRID = graphs.grid(2, 3, 3)
 
 
+@pytest.mark.agnostic
 def test_labels_and_beliefs_are_those_of_inference():
     given = brute_graph.random_potentials(GRID, np.random.default_rng(1))
     mask = np.array([[1, 1, 1, 1, 1, 0], [1] * 6], "bool")
@@ -29,6 +28,7 @@ def test_labels_and_beliefs_are_those_of_inference():
         np.testing.assert_allclose(found, plain, atol=1e-5)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("order, shared", [(1, True), (2, False)])
 def test_a_saved_chain_comes_back_without_custom_objects(order, shared, tmp_path):
     unary = keras.Input((5, 3))

@@ -6,8 +6,6 @@ from keras import backend, ops
 from keras_struct import graphs
 from keras_struct.losses import graph_losses as losses
 
-pytestmark = pytest.mark.agnostic
-
 GRAPH = graphs.FactorGraph([2, 3, 2, 3], [(0, 1), (1, 2, 3), (3, 0)])
 LABELS = np.array([[1, 2, 0, 1], [0, 0, 1, 2]])
 MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1]], "bool")
@@ -23,6 +21,7 @@ def row_of(item, masked):
     return there, brute_graph.labellings(GRAPH, there), tuple(labels.tolist())
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("masked", [False, True])
 def test_log_loss_and_hinge_are_those_of_enumeration(masked):
     given, mask = given_potentials(), MASK if masked else None
@@ -85,6 +84,7 @@ def gradient_of(function, given):
     return tape.gradient(total, tensors)
 
 
+@pytest.mark.agnostic
 @pytest.mark.parametrize("name", losses.NAMES)
 def test_gradients_are_finite_differences(name):
     given, rng = given_potentials(), np.random.default_rng(5)
