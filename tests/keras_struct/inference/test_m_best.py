@@ -29,7 +29,6 @@ def test_the_best_in_order_and_no_more_than_there_are(graph, best, masked):
         np.testing.assert_array_equal(labels[item][: len(order)], expected)
 
 
-@pytest.mark.agnostic
 def test_every_method_finds_the_best_labelling_of_a_chain():
     graph = graphs.chain(5, 3)
     given = brute_graph.random_potentials(graph, np.random.default_rng(7), scale=1.0)
