@@ -24,6 +24,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from keras_struct import models
+from keras_struct_export.frozen import freeze
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 NOT_READ = ("rpn_logits", "rpn_deltas", "proposals")
@@ -55,11 +56,11 @@ def beginnings(model):
 
 def runner(model, threads):
     """A LiteRT interpreter of a functional model, as a function of a batch of one."""
-    spec = tf.TensorSpec((1, *model.input.shape[1:]), "float32")
-    function = tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
+    graph = freeze(model, "images", (1, *model.input.shape[1:]))
+    function = graph.function.get_concrete_function()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "beginning.tflite")
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
         path.write_bytes(converter.convert())
         interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
