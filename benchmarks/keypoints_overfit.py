@@ -7,7 +7,7 @@ evaluation). It says nothing about new images: it shows that targets, loss and d
     python benchmarks/keypoints_overfit.py --data=coco:person_keypoints.json,images \
         --weights=mobilenet_v2_imagenet_no_top.weights.h5 --output=runs/poses.keras
 
-About 15 minutes on one core. Exit status: 0 if the keypoint AP reaches 0.9.
+About 20 minutes on one core. Exit status: 0 if the keypoint AP reaches 0.9.
 """
 
 import argparse
