@@ -22,7 +22,7 @@ def trees(draw):
     return graphs.FactorGraph(states, factors)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(trees(), st.integers(0, 99), st.booleans())
 def test_exact_on_trees(graph, seed, masked):
     rng = np.random.default_rng(seed)

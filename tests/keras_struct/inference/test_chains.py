@@ -21,7 +21,7 @@ def same_as_elimination(graph, scale=1.5, seed=0, mask=None):
     np.testing.assert_allclose(score, plain_score, rtol=2e-5, atol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(1, 3), st.booleans(), st.integers(0, 99))
 def test_chains_of_any_order_are_as_elimination(length, states, order, shared, seed):
     same_as_elimination(graphs.chain(length, states, order, shared), seed=seed)

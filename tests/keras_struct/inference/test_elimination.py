@@ -43,13 +43,13 @@ def check_exact(graph, seed=0, mask=None):
             np.testing.assert_array_equal(labels[item], chosen)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(small_graphs(), st.integers(0, 999))
 def test_everything_is_that_of_enumeration(graph, seed):
     check_exact(graph, seed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(small_graphs(), st.data())
 def test_variables_left_out_are_as_if_the_graph_lacked_them(graph, data):
     count = graph.num_variables
