@@ -43,7 +43,6 @@ def test_ties_are_learned_by_every_loss_but_the_unary():
     assert accuracy(trained("log_loss", loss_method="belief_propagation", loss_options={})) > 0.91
 
 
-@pytest.mark.agnostic
 def test_joint_training_goes_on_from_a_unary_model_and_saves(tmp_path):
     model = trained("unary")
     model.learn_by = "log_loss"
