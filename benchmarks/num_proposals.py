@@ -10,12 +10,12 @@ About 5 minutes on 2 cores for 100 images.
 """
 
 import argparse
-from pathlib import Path
 
-import keras
 from region_stages import CLOCKS, medians, runner
 
 from keras_struct import data, training
+from keras_struct_tools.measure_artefacts import model_file
+from keras_struct_tools.model_files import load_keras
 
 ROW = "{:>10} {:>10} {:>10} {:>10} {:>10}"
 
@@ -38,8 +38,7 @@ def main():
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
     options = parser.parse_args()
-    path = Path(options.model)
-    model = keras.saving.load_model(path / "model.keras" if path.is_dir() else path, compile=False)
+    model = load_keras(model_file(options.model))
     dataset = data.open(options.data, options.split)
     counts = [int(count) for count in options.counts.split(",")]
     tried = {count: with_proposals(model, count) for count in counts}

@@ -25,6 +25,8 @@ from PIL import Image
 
 from keras_struct import models
 from keras_struct_export.frozen import freeze
+from keras_struct_tools.measure_artefacts import model_file
+from keras_struct_tools.model_files import load_keras
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 NOT_READ = ("rpn_logits", "rpn_deltas", "proposals")
@@ -98,8 +100,7 @@ def pixels(model, path):
 def load(options):
     if options.model is None:
         return models.MaskRCNN("mobilenet_v2", 20, 320, num_proposals=(1000, 300))
-    path = Path(options.model)
-    return keras.saving.load_model(path / "model.keras" if path.is_dir() else path, compile=False)
+    return load_keras(model_file(options.model))
 
 
 def main():

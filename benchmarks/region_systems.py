@@ -16,19 +16,14 @@ arXiv:1504.08083; Ren et al. 2015, arXiv:1506.01497. Needs keras-struct[proposal
 import argparse
 import statistics
 import time
-from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_struct import data, training
+from keras_struct_tools.measure_artefacts import model_file
+from keras_struct_tools.model_files import load_keras
 
 ROW = "{:20} {:>10} {:>10} {:>10} {:>10} {:>10}"
-
-
-def load(name):
-    path = Path(name)
-    return keras.saving.load_model(path / "model.keras" if path.is_dir() else path, compile=False)
 
 
 def opened(model, options):
@@ -83,7 +78,7 @@ def main():
         "--accuracy", action=argparse.BooleanOptionalAction, default=True, help="judge them too"
     )
     options = parser.parse_args()
-    models = {name: load(name) for name in options.models.split(",")}
+    models = {name: load_keras(model_file(name)) for name in options.models.split(",")}
     predictors = {name: training.BatchPredictor(model) for name, model in models.items()}
     batches = {
         name: inputs_of(model, opened(model, options), options.images)

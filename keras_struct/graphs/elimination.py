@@ -31,9 +31,7 @@ def elimination_order(graph: FactorGraph) -> list[int]:
     order = []
     while around:
         variable = min(around, key=lambda v: (_fill(around, v), len(around[v]), v))
-        near = around.pop(variable)
-        for one in near:
-            around[one] = (around[one] | near) - {one, variable}
+        _eliminate(around, variable)
         order.append(variable)
     return order
 
@@ -61,9 +59,7 @@ def buckets(graph: FactorGraph, order=None) -> list[Bucket]:
         own[min(factor, key=rank.get)].append(index)
     around, steps = dict(enumerate(graph.neighbours())), []
     for variable in order:
-        near = around.pop(variable)
-        for one in near:
-            around[one] = (around[one] | near) - {one, variable}
+        near = _eliminate(around, variable)
         separator = tuple(sorted(near, key=rank.get))
         steps.append(Bucket(variable, separator, tuple(own[variable])))
     return steps
@@ -72,6 +68,14 @@ def buckets(graph: FactorGraph, order=None) -> list[Bucket]:
 def treewidth_bound(graph: FactorGraph) -> int:
     """An upper bound of the treewidth: the largest separator of `buckets`; 1 for a tree."""
     return max((len(step.separator) for step in buckets(graph)), default=0)
+
+
+def _eliminate(around, variable):
+    """Take a variable out of {variable: neighbours} and tie its neighbours; return these."""
+    near = around.pop(variable)
+    for one in near:
+        around[one] = (around[one] | near) - {one, variable}
+    return near
 
 
 def _fill(around, variable):

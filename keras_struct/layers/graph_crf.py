@@ -70,7 +70,7 @@ class GraphCRF(keras.layers.Layer):
 
     def build(self, unary_shape, tables_shape=None):
         self.tables = {}
-        if self.graph is None or self.tables_from_network:
+        if self.tables_from_network:
             return
         for order in self.graph.orders:
             self.tables[name_of(order)] = self.add_weight(

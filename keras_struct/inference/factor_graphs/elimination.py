@@ -34,11 +34,11 @@ def eliminated(graph, potentials, mask=None) -> Beliefs:
     """
     steps = _steps(graph)
     tables, messages, total = _forth(graph, factors_of(graph, potentials, mask), steps, _log_sum)
-    beliefs = {}
+    beliefs, step_of = {}, {step.variable: step for step in steps}
     for step in reversed(steps):
         message = messages[step.variable]
         if step.separator:
-            above = steps[[each.variable for each in steps].index(step.separator[0])]
+            above = step_of[step.separator[0]]
             message = message - _onto(beliefs[above.variable], _scope(above), step.separator)
         beliefs[step.variable] = tables[step.variable] - message[:, None]
     return _collected(graph, steps, beliefs, total)
